@@ -1,0 +1,1 @@
+"""The micro-benchmark suite: what is fast, how fast, against whom."""

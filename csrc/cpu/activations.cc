@@ -1,0 +1,45 @@
+#include "ops/activations.h"
+
+#include "cpu/activation_math.h"
+#include "cpu/elementwise.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+template <class T>
+void forward(const ActivationArgs<T>& a) {
+  const Vec<T> parameter = splat(a.parameter);
+  with_activation(a.kind, [&]<Activation A>() {
+    map<T>(a.n, a.width, a.y, [=](Vec<T> x) { return activate<A, T>(x, parameter); }, a.x);
+  });
+}
+
+// d elu / dx from x: alpha exp(x) below 0.
+template <class T>
+FASTNN_INLINE Vec<T> elu_from_input(Vec<T> dy, Vec<T> x, Vec<T> alpha) {
+  return select<T>(x > 0, dy, dy * (alpha * exp<T>(x)));
+}
+
+template <class T>
+void backward(const ActivationBackwardArgs<T>& a) {
+  const Vec<T> parameter = splat(a.parameter);
+  if (a.kind == Activation::elu && !a.from_output) {
+    map<T>(a.n, a.width, a.dx, [=](Vec<T> dy, Vec<T> x) { return elu_from_input<T>(dy, x, parameter); }, a.dy, a.saved);
+    return;
+  }
+  // The derivatives of the other input-based ones depend on a sign that x and y share.
+  with_activation(a.kind, [&]<Activation A>() {
+    map<T>(
+        a.n, a.width, a.dx, [=](Vec<T> dy, Vec<T> y) { return activate_backward<A, T>(dy, y, parameter); }, a.dy,
+        a.saved);
+  });
+}
+
+}  // namespace
+
+void activation_forward(const ActivationArgs<float>& a) { forward(a); }
+void activation_forward(const ActivationArgs<double>& a) { forward(a); }
+void activation_backward(const ActivationBackwardArgs<float>& a) { backward(a); }
+void activation_backward(const ActivationBackwardArgs<double>& a) { backward(a); }
+
+}  // namespace fastnn::FASTNN_ISA

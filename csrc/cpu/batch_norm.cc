@@ -1,0 +1,303 @@
+#include "ops/batch_norm.h"
+
+#include "cpu/activation_math.h"
+#include "cpu/channel_rows.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+template <class T>
+using Rows = ChannelRows<T>;
+
+// Two sums over the rows for every channel, of whatever pair `terms` gives for a vector: each block sums
+// in T, lane by lane, the blocks' lanes are folded to channels in double.
+// Workspace: 2 doubles a channel and block, then 2 (+1 for the caller) parameter rows a worker.
+template <class T, class Setup, class Terms>
+void sum_pairs(const Rows<T>& rows, int width, int64_t bytes, double* sums, T* lanes, const Setup& setup,
+               const Terms& terms) {
+  const int64_t row = rows.row_size(), channels = rows.channels;
+  parallel_blocks(rows.blocks, width, bytes, [&](int64_t block, int worker) {
+    T* first = lanes + worker * 3 * row;
+    T* second = first + row;
+    T* own = second + row;
+    for (int64_t i = 0; i < rows.length; ++i) first[i] = second[i] = 0;
+    setup(block, own);
+    rows.sweep_block(block, [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
+      Vec<T> a = load_some<kWhole>(first + lane, n), b = load_some<kWhole>(second + lane, n);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) terms.template operator()<kWhole>(offset + r * rows.length, lane, n, own, a, b);
+      put_some<kWhole, false>(first + lane, a, n);
+      put_some<kWhole, false>(second + lane, b, n);
+    });
+    double* out = sums + block * 2 * channels;
+    for (int64_t c = 0; c < channels; ++c) out[c] = out[channels + c] = 0;
+    for (int64_t i = 0; i < rows.length; i += channels)
+      for (int64_t c = 0; c < channels; ++c) {
+        out[c] += static_cast<double>(first[i + c]);
+        out[channels + c] += static_cast<double>(second[i + c]);
+      }
+  });
+}
+
+template <class T>
+int64_t sums_bytes(const Rows<T>& rows, int width) {
+  return rows.blocks * 2 * rows.channels * static_cast<int64_t>(sizeof(double)) +
+         width * 3 * rows.row_size() * static_cast<int64_t>(sizeof(T));
+}
+
+// ---- forward ----
+
+// Mean and variance in one pass: every block's values are shifted by its first row, so that a large mean
+// costs no digits, and the blocks are merged by Chan's formula (Chan, Golub, LeVeque 1979) in double.
+template <class T>
+void batch_statistics(const BatchNormArgs<T>& a, const Rows<T>& rows, double* mean, double* m2, double* sums,
+                      T* lanes) {
+  const int64_t channels = a.channels;
+  const int64_t block_elements = rows.per_block * rows.length;
+  sum_pairs(
+      rows, a.width, a.rows * channels * static_cast<int64_t>(sizeof(T)), sums, lanes,
+      [&](int64_t block, T* shift) { rows.repeat(a.x + block * block_elements, 0, shift); },
+      [&]<bool kWhole>(int64_t offset, int64_t lane, int64_t n, const T* shift, Vec<T>& sum, Vec<T>& squares) {
+        const Vec<T> d = load_some<kWhole>(a.x + offset, n) - load_some<kWhole>(shift + lane, n);
+        sum += d;
+        squares = fma(d, d, squares);
+      });
+  double count = 0;
+  for (int64_t c = 0; c < channels; ++c) mean[c] = m2[c] = 0;
+  for (int64_t block = 0; block < rows.blocks; ++block) {
+    const double n = static_cast<double>(rows.block_rows(block));
+    const double *sum = sums + block * 2 * channels, *squares = sum + channels;
+    const T* shift = a.x + block * block_elements;
+    const double inverse = 1 / n, share = n / (count + n), weight = count * share;
+    for (int64_t c = 0; c < channels; ++c) {
+      const double offset = sum[c] * inverse;
+      double block_m2 = squares[c] - sum[c] * offset;
+      block_m2 = block_m2 < 0 ? 0 : block_m2;  // keeps a NaN
+      const double delta = static_cast<double>(shift[c]) + offset - mean[c];
+      mean[c] += delta * share;
+      m2[c] += block_m2 + delta * delta * weight;
+    }
+    count += n;
+  }
+}
+
+template <class T, Activation A, bool kResidual, bool kStreaming>
+void normalise(const BatchNormArgs<T>& a, const Rows<T>& rows, const T* mean, const T* scale, const T* bias) {
+  const Vec<T> parameter = splat(a.activation_parameter);
+  const int64_t bytes = a.rows * a.channels * static_cast<int64_t>(sizeof(T)) * (kResidual ? 3 : 2);
+  // Backwards: what the statistics read last is still in the caches.
+  parallel_blocks(rows.blocks, a.width, bytes, [&](int64_t i, int) {
+    rows.sweep_block(rows.blocks - 1 - i, [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
+      const Vec<T> m = load_some<kWhole>(mean + lane, n), s = load_some<kWhole>(scale + lane, n),
+                   b = load_some<kWhole>(bias + lane, n);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        const int64_t at = offset + r * rows.length;
+        Vec<T> z = fma(load_some<kWhole>(a.x + at, n) - m, s, b);
+        if constexpr (kResidual) z += load_some<kWhole>(a.residual + at, n);
+        put_some<kWhole, kStreaming>(a.y + at, activate<A, T>(z, parameter), n);
+      }
+    });
+    if (kStreaming) stream_fence();
+  });
+}
+
+template <class T>
+int64_t forward_bytes(const BatchNormArgs<T>& a) {
+  const Rows<T> rows(a.rows, a.channels);
+  return sums_bytes(rows, a.width) + 2 * a.channels * static_cast<int64_t>(sizeof(double)) +
+         3 * rows.row_size() * static_cast<int64_t>(sizeof(T));
+}
+
+// A strip that is not whole vectors makes the later ones unaligned, which streaming stores cannot take.
+template <class T>
+bool streams(const Rows<T>& rows, const T* out) {
+  return can_stream(out, rows.rows * rows.channels) && rows.length % kLanes<T> == 0;
+}
+
+template <class T>
+void forward(const BatchNormArgs<T>& a) {
+  const Rows<T> rows(a.rows, a.channels);
+  const int64_t channels = a.channels;
+  double* sums = static_cast<double*>(a.workspace);
+  double* mean = sums + rows.blocks * 2 * channels;
+  double* m2 = mean + channels;
+  T* parameters = reinterpret_cast<T*>(m2 + channels);
+  T* lanes = parameters + 3 * rows.row_size();
+
+  if (a.training) {
+    batch_statistics(a, rows, mean, m2, sums, lanes);
+    const double n = static_cast<double>(a.rows);
+    for (int64_t c = 0; c < channels; ++c) {
+      const double variance = m2[c] / n;
+      a.mean[c] = static_cast<T>(mean[c]);
+      a.rstd[c] = static_cast<T>(1 / __builtin_sqrt(variance + a.eps));
+      if (a.running_mean)
+        a.running_mean[c] =
+            static_cast<T>((1 - a.momentum) * static_cast<double>(a.running_mean[c]) + a.momentum * mean[c]);
+      if (a.running_var)
+        a.running_var[c] =
+            static_cast<T>((1 - a.momentum) * static_cast<double>(a.running_var[c]) + a.momentum * m2[c] / (n - 1));
+    }
+  } else {
+    for (int64_t c = 0; c < channels; ++c) {
+      a.mean[c] = a.running_mean[c];
+      a.rstd[c] = static_cast<T>(1 / __builtin_sqrt(static_cast<double>(a.running_var[c]) + a.eps));
+    }
+  }
+
+  T *mean_row = parameters, *scale_row = mean_row + rows.row_size(), *bias_row = scale_row + rows.row_size();
+  rows.repeat(a.mean, 0, mean_row);
+  rows.repeat(a.rstd, 0, scale_row);
+  if (a.weight)
+    for (int64_t i = 0; i < rows.length; ++i) scale_row[i] *= a.weight[i % channels];
+  rows.repeat(a.bias, 0, bias_row);
+  const bool streaming = streams(rows, a.y);
+  with_activation(a.activation, [&]<Activation A>() {
+    if (a.residual && streaming)
+      normalise<T, A, true, true>(a, rows, mean_row, scale_row, bias_row);
+    else if (a.residual)
+      normalise<T, A, true, false>(a, rows, mean_row, scale_row, bias_row);
+    else if (streaming)
+      normalise<T, A, false, true>(a, rows, mean_row, scale_row, bias_row);
+    else
+      normalise<T, A, false, false>(a, rows, mean_row, scale_row, bias_row);
+  });
+}
+
+// ---- backward ----
+
+// Where relu or leaky_relu stands alone behind the normalisation, the sign of its input follows from x by
+// the forward's own arithmetic: three operations instead of reading y.
+template <class T>
+bool recomputes(const BatchNormBackwardArgs<T>& a) {
+  return !a.has_residual && (a.activation == Activation::relu || a.activation == Activation::leaky_relu);
+}
+
+template <class T>
+int64_t backward_bytes(const BatchNormBackwardArgs<T>& a) {
+  const Rows<T> rows(a.rows, a.channels);
+  return sums_bytes(rows, a.width) + 2 * a.channels * static_cast<int64_t>(sizeof(double)) +
+         5 * rows.row_size() * static_cast<int64_t>(sizeof(T));
+}
+
+template <class T, Activation A, bool kRecompute>
+struct Backward {
+  const BatchNormBackwardArgs<T>& a;
+  const Rows<T>& rows;
+  T *mean, *scale, *bias, *slope, *constant;
+
+  // dz = dy * act'(y).
+  template <bool kWhole>
+  FASTNN_MEMBER Vec<T> gradient(int64_t at, int64_t lane, int64_t n, Vec<T> centred) const {
+    const Vec<T> dy = load_some<kWhole>(a.dy + at, n);
+    if constexpr (A == Activation::none) return dy;
+    const Vec<T> parameter = splat(a.activation_parameter);
+    const Vec<T> y = kRecompute ? fma(centred, load_some<kWhole>(scale + lane, n), load_some<kWhole>(bias + lane, n))
+                                : load_some<kWhole>(a.y + at, n);
+    return activate_backward<A, T>(dy, y, parameter);
+  }
+
+  void sums(double* partial, T* lanes) const {
+    sum_pairs(
+        rows, a.width, 2 * a.rows * a.channels * static_cast<int64_t>(sizeof(T)), partial, lanes, [](int64_t, T*) {},
+        [&]<bool kWhole>(int64_t at, int64_t lane, int64_t n, const T*, Vec<T>& sum, Vec<T>& product) {
+          const Vec<T> centred = load_some<kWhole>(a.x + at, n) - load_some<kWhole>(mean + lane, n);
+          const Vec<T> dz = gradient<kWhole>(at, lane, n, centred);
+          sum += dz;
+          product = fma(dz, centred, product);
+        });
+  }
+
+  // dx = scale dz + slope (x - mean) + constant.
+  template <bool kResidual, bool kStreaming>
+  void apply() const {
+    const int64_t bytes = 3 * a.rows * a.channels * static_cast<int64_t>(sizeof(T));
+    parallel_blocks(rows.blocks, a.width, bytes, [&](int64_t i, int) {
+      rows.sweep_block(rows.blocks - 1 - i, [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
+        const Vec<T> m = load_some<kWhole>(mean + lane, n), s = load_some<kWhole>(scale + lane, n),
+                     k = load_some<kWhole>(slope + lane, n), c = load_some<kWhole>(constant + lane, n);
+#pragma GCC unroll 4
+        for (int r = 0; r < R; ++r) {
+          const int64_t at = offset + r * rows.length;
+          const Vec<T> centred = load_some<kWhole>(a.x + at, n) - m;
+          const Vec<T> dz = gradient<kWhole>(at, lane, n, centred);
+          put_some<kWhole, kStreaming>(a.dx + at, fma(s, dz, fma(centred, k, c)), n);
+          if constexpr (kResidual) put_some<kWhole, kStreaming>(a.dresidual + at, dz, n);
+        }
+      });
+      if (kStreaming) stream_fence();
+    });
+  }
+};
+
+template <class T>
+void backward(const BatchNormBackwardArgs<T>& a) {
+  const Rows<T> rows(a.rows, a.channels);
+  const int64_t channels = a.channels, row = rows.row_size();
+  double* partial = static_cast<double*>(a.workspace);
+  double* sum = partial + rows.blocks * 2 * channels;
+  double* product = sum + channels;
+  T* parameters = reinterpret_cast<T*>(product + channels);
+  T *mean = parameters, *scale = mean + row, *bias = scale + row, *slope = bias + row, *constant = slope + row;
+  T* lanes = constant + row;
+  rows.repeat(a.mean, 0, mean);
+  rows.repeat(a.rstd, 0, scale);
+  if (a.weight)
+    for (int64_t i = 0; i < rows.length; ++i) scale[i] *= a.weight[i % channels];
+  rows.repeat(a.bias, 0, bias);
+
+  auto run = [&]<Activation A, bool kRecompute>() {
+    const Backward<T, A, kRecompute> pass{a, rows, mean, scale, bias, slope, constant};
+    pass.sums(partial, lanes);
+    for (int64_t c = 0; c < channels; ++c) sum[c] = product[c] = 0;
+    for (int64_t block = 0; block < rows.blocks; ++block)
+      for (int64_t c = 0; c < channels; ++c) {
+        sum[c] += partial[block * 2 * channels + c];
+        product[c] += partial[(block * 2 + 1) * channels + c];
+      }
+    // xhat = (x - mean) rstd, so dweight = rstd * sum of dz (x - mean).
+    const double n = static_cast<double>(a.rows);
+    for (int64_t c = 0; c < channels; ++c) {
+      const double rstd = static_cast<double>(a.rstd[c]);
+      const double gain = rstd * (a.weight ? static_cast<double>(a.weight[c]) : 1.0);
+      const double dweight = product[c] * rstd;
+      if (a.dbias) a.dbias[c] = static_cast<T>(sum[c]);
+      if (a.dweight) a.dweight[c] = static_cast<T>(dweight);
+      slope[c] = a.training ? static_cast<T>(-gain * rstd * dweight / n) : 0;
+      constant[c] = a.training ? static_cast<T>(-gain * sum[c] / n) : 0;
+    }
+    for (int64_t i = channels; i < rows.length; ++i) {
+      slope[i] = slope[i - channels];
+      constant[i] = constant[i - channels];
+    }
+    const bool streaming = streams(rows, a.dx);
+    if (a.dresidual && streaming)
+      pass.template apply<true, true>();
+    else if (a.dresidual)
+      pass.template apply<true, false>();
+    else if (streaming)
+      pass.template apply<false, true>();
+    else
+      pass.template apply<false, false>();
+  };
+  with_activation(a.activation, [&]<Activation A>() {
+    if constexpr (A == Activation::relu || A == Activation::leaky_relu) {
+      if (recomputes(a)) return run.template operator()<A, true>();
+    }
+    run.template operator()<A, false>();
+  });
+}
+
+}  // namespace
+
+int64_t batch_norm_workspace(const BatchNormArgs<float>& a) { return forward_bytes(a); }
+int64_t batch_norm_workspace(const BatchNormArgs<double>& a) { return forward_bytes(a); }
+void batch_norm_forward(const BatchNormArgs<float>& a) { forward(a); }
+void batch_norm_forward(const BatchNormArgs<double>& a) { forward(a); }
+int64_t batch_norm_backward_workspace(const BatchNormBackwardArgs<float>& a) { return backward_bytes(a); }
+int64_t batch_norm_backward_workspace(const BatchNormBackwardArgs<double>& a) { return backward_bytes(a); }
+void batch_norm_backward(const BatchNormBackwardArgs<float>& a) { backward(a); }
+void batch_norm_backward(const BatchNormBackwardArgs<double>& a) { backward(a); }
+
+}  // namespace fastnn::FASTNN_ISA

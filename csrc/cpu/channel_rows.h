@@ -1,0 +1,85 @@
+// Walking a (rows, channels) array by vectors whatever the number of channels: rows are taken together
+// until they fill whole vectors ("strips"), and a per-channel parameter is repeated to that length.
+#pragma once
+
+#include "core/parallel.h"
+#include "cpu/elementwise.h"
+
+namespace fastnn::FASTNN_ISA {
+
+template <class T>
+struct ChannelRows {
+  int64_t rows, channels;
+  int64_t repeats;  // rows in a strip
+  int64_t length;   // elements in a strip
+  int64_t strips;   // whole ones
+  int64_t rest;     // elements behind the last whole strip
+  int64_t per_block, blocks;
+
+  ChannelRows(int64_t rows_, int64_t channels_) : rows(rows_), channels(channels_) {
+    constexpr int64_t kW = kLanes<T>;
+    repeats = 1;
+    if (channels < 4 * kW) {
+      while (channels * repeats % kW != 0) repeats *= 2;
+      while (channels * repeats < 4 * kW) repeats *= 2;
+    }
+    length = channels * repeats;
+    strips = rows / repeats;
+    rest = (rows - strips * repeats) * channels;
+    // 64 KB a block, but at least 128 strips, so that what is done once a block does not show, and at
+    // most 128 blocks.
+    per_block = 65536 / (length * static_cast<int64_t>(sizeof(T)));
+    if (per_block < 128) per_block = 128;
+    if (per_block < (strips + 127) / 128) per_block = (strips + 127) / 128;
+    blocks = (strips + per_block - 1) / per_block;
+    if (blocks < 1) blocks = 1;
+  }
+
+  int64_t block_rows(int64_t block) const {
+    const int64_t begin = block * per_block, end = begin + per_block < strips ? begin + per_block : strips;
+    return (end - begin) * repeats + (block == blocks - 1 ? rest / channels : 0);
+  }
+
+  // f.operator()<R, whole>(offset, lane, n): a vector of R strips, `length` apart, at element `offset` of
+  // the array and `lane` of the strip; n valid lanes unless whole.
+  template <class F>
+  FASTNN_MEMBER void sweep_block(int64_t block, const F& f) const {
+    int64_t s = block * per_block;
+    const int64_t end = s + per_block < strips ? s + per_block : strips;
+    for (; s + 4 <= end; s += 4) sweep<4>(s * length, length, f);
+    for (; s < end; ++s) sweep<1>(s * length, length, f);
+    if (block == blocks - 1 && rest > 0) sweep<1>(strips * length, rest, f);
+  }
+
+  template <int R, class F>
+  static FASTNN_MEMBER void sweep(int64_t offset, int64_t count, const F& f) {
+    constexpr int64_t kW = kLanes<T>;
+    int64_t lane = 0;
+    for (; lane + kW <= count; lane += kW) f.template operator()<R, true>(offset + lane, lane, kW);
+    if (lane < count) f.template operator()<R, false>(offset + lane, lane, count - lane);
+  }
+
+  // dst (length,) = a per-channel value, repeated.
+  void repeat(const T* values, T fallback, T* dst) const {
+    for (int64_t i = 0; i < length; ++i) dst[i] = values ? values[i % channels] : fallback;
+  }
+  // Elements of a parameter row, rounded so that the next one starts on a cache line.
+  int64_t row_size() const { return (length + 15) / 16 * 16; }
+};
+
+template <bool kWhole, class T>
+FASTNN_INLINE Vec<T> load_some(const T* p, int64_t n) {
+  if constexpr (kWhole)
+    return load(p);
+  else
+    return load_n(p, n);
+}
+template <bool kWhole, bool kStreaming, class T>
+FASTNN_INLINE void put_some(T* p, Vec<T> v, int64_t n) {
+  if constexpr (kWhole)
+    put<kStreaming>(p, v);
+  else
+    store_n(p, v, n);
+}
+
+}  // namespace fastnn::FASTNN_ISA

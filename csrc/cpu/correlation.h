@@ -1,0 +1,261 @@
+// The engine of convolution: out(i, j, :) = sum over taps of in(i * stride + row, j * stride + col, :) B[tap].
+// The forward pass is one correlation; the input gradient is one for each phase of the stride; the
+// weight gradient walks the same taps with the reduction turned round.
+//
+// A band of input rows is copied to private scratch in blocks of 16 channels, with zero columns where
+// the padding is, and split by the phase of the column stride: then the pixels of an output row are
+// always one block apart, and neighbouring taps are one contiguous run of the reduction.
+#pragma once
+
+#include "core/parallel.h"
+#include "cpu/tile.h"
+#include "ops/conv2d.h"
+
+namespace fastnn::FASTNN_ISA {
+
+// One axis of taps: tap t reads at i * stride + first + t * step, and its weights are those of kernel
+// index kernel_first + t * kernel_step.
+struct Taps {
+  int64_t count, first, step, stride;
+  int64_t kernel_first, kernel_step;
+  int64_t lowest() const { return step < 0 ? first + (count - 1) * step : first; }
+  int64_t extent() const { return (count - 1) * (step < 0 ? -step : step) + 1; }
+};
+
+template <class T>
+struct Correlation {
+  const T* in;            // of this group; pixel stride in_pixel
+  int64_t n, ih, iw, ci;  // ci: this group's
+  int64_t in_pixel;
+  int64_t oh, ow;  // the grid of outputs
+  Taps rows, cols;
+
+  // ---- derived by plan() ----
+  int64_t block;  // channels side by side in scratch: 16, or all of fewer
+  int64_t blocks;
+  int64_t tap_step;     // columns between neighbouring taps
+  bool merges;          // taps a stride apart are neighbours in scratch
+  int64_t groups;       // runs of taps along a row; taps g, g + groups, ... follow each other
+  int64_t slots;        // column phases kept
+  int64_t slot_width;   // pixels of one phase
+  int64_t row_size;     // elements of one scratch row of one channel block
+  int64_t band, bands;  // output rows of a band; bands of an image
+  int64_t plane;        // elements of one channel block
+  int64_t depth;        // length of the whole reduction: rows of the packed weights
+
+  void plan() {
+    block = ci < kBlock ? ci : kBlock;
+    blocks = (ci + kBlock - 1) / kBlock;
+    tap_step = cols.step < 0 ? -cols.step : cols.step;
+    merges = cols.stride % tap_step == 0;
+    groups = merges ? cols.stride / tap_step : cols.count;
+    if (groups > cols.count) groups = cols.count;
+    slots = merges ? groups : cols.stride;
+    slot_width = ow + (cols.count - 1) * tap_step / cols.stride;
+    row_size = slots * slot_width * block;
+    depth = ci * rows.count * cols.count;
+    // About 96 KB of scratch a band, and at least 16 bands in all where there are rows enough.
+    const int64_t row_bytes = row_size * blocks * static_cast<int64_t>(sizeof(T));
+    int64_t in_rows = (96 << 10) / (row_bytes > 0 ? row_bytes : 1);
+    band = (in_rows - rows.extent()) / rows.stride + 1;
+    const int64_t share = (n * oh + 15) / 16;
+    if (band > share) band = share;
+    if (band > oh) band = oh;
+    if (band < 1) band = 1;
+    bands = (oh + band - 1) / band;
+    plane = band_rows(band) * row_size + 16;
+  }
+  int64_t band_rows(int64_t out_rows) const { return (out_rows - 1) * rows.stride + rows.extent(); }
+  int64_t scratch_size() const { return blocks * plane; }
+  int64_t segment_capacity() const { return blocks * rows.count * cols.count; }
+
+  // Taps in ascending order of the column they read.
+  int64_t ascending(int64_t u) const { return cols.step < 0 ? cols.count - 1 - u : u; }
+  int64_t group_size(int64_t g) const { return (cols.count - g + groups - 1) / groups; }
+  // Where ascending tap u of a row stands in scratch, relative to the output pixel.
+  int64_t tap_offset(int64_t u) const {
+    const int64_t reach = u * tap_step;
+    const int64_t slot = merges ? u % groups : reach % cols.stride;
+    return (slot * slot_width + reach / cols.stride) * block;
+  }
+  int64_t slot_phase(int64_t slot) const { return merges ? slot * tap_step : slot; }
+  // First output row, and number of output rows, of a band.
+  int64_t band_begin(int64_t b) const { return b * band; }
+  int64_t band_size(int64_t b) const { return oh - b * band < band ? oh - b * band : band; }
+  // Which row taps of output row i read inside the input: a range [first, last).
+  void valid_rows(int64_t i, int64_t* first, int64_t* last) const {
+    int64_t f = 0, l = rows.count;
+    auto inside = [&](int64_t t) {
+      const int64_t r = i * rows.stride + rows.first + t * rows.step;
+      return r >= 0 && r < ih;
+    };
+    while (f < l && !inside(f)) ++f;
+    while (l > f && !inside(l - 1)) --l;
+    *first = f;
+    *last = l;
+  }
+  // Rows of the packed weights: channel block, row tap, run, tap in the run, channel.
+  int64_t weight_row(int64_t cb, int64_t t, int64_t g) const {
+    const int64_t channels = block_channels(cb);
+    int64_t before = 0;
+    for (int64_t i = 0; i < g; ++i) before += group_size(i);
+    return cb * kBlock * rows.count * cols.count + (t * cols.count + before) * channels;
+  }
+  int64_t block_channels(int64_t cb) const { return ci - cb * kBlock < kBlock ? ci - cb * kBlock : kBlock; }
+};
+
+// Copies the input rows that output rows [i0, i0 + count) of image `image` read.
+template <class T>
+static void load_band(const Correlation<T>& c, int64_t image, int64_t i0, int64_t count, T* scratch) {
+  constexpr int64_t kL = kLanes<T>;
+  const int64_t row0 = i0 * c.rows.stride + c.rows.lowest();
+  const int64_t col0 = c.cols.lowest();
+  const T* in = c.in + image * c.ih * c.iw * c.in_pixel;
+  for (int64_t r = 0; r < c.band_rows(count); ++r) {
+    const int64_t row = row0 + r;
+    if (row < 0 || row >= c.ih) continue;                       // its taps are skipped
+    if (c.rows.count == 1 && r % c.rows.stride != 0) continue;  // no tap reads it
+    for (int64_t cb = 0; cb < c.blocks; ++cb) {
+      const int64_t channels = c.block_channels(cb);
+      for (int64_t slot = 0; slot < c.slots; ++slot) {
+        T* dst = scratch + cb * c.plane + r * c.row_size + slot * c.slot_width * c.block;
+        const T* src = in + row * c.iw * c.in_pixel + cb * kBlock;
+        // Pixel j of the slot is input column first + j * stride.
+        const int64_t first = c.slot_phase(slot) + col0, stride = c.cols.stride;
+        int64_t begin = first < 0 ? (-first + stride - 1) / stride : 0;
+        int64_t end = c.iw > first ? (c.iw - first + stride - 1) / stride : 0;
+        if (end > c.slot_width) end = c.slot_width;
+        if (begin > end) begin = end;
+        for (int64_t i = 0; i < begin * c.block; ++i) dst[i] = 0;
+        for (int64_t i = end * c.block; i < c.slot_width * c.block; ++i) dst[i] = 0;
+        src += first * c.in_pixel;
+        if (channels == kBlock) {
+          for (int64_t j = begin; j < end; ++j)
+#pragma GCC unroll 8
+            for (int64_t v = 0; v < kBlock; v += kL)
+              store(dst + j * kBlock + v, load(src + j * stride * c.in_pixel + v));
+        } else if (stride == 1 && c.in_pixel == c.block) {
+          __builtin_memcpy(dst + begin * c.block, src + begin * c.block,
+                           static_cast<size_t>((end - begin) * c.block) * sizeof(T));
+        } else {
+          for (int64_t j = begin; j < end; ++j)
+            for (int64_t i = 0; i < channels; ++i) dst[j * c.block + i] = src[j * stride * c.in_pixel + i];
+        }
+      }
+    }
+  }
+}
+
+// The reduction of an output row whose row taps [first, last) are inside: runs of taps while the
+// channels of neighbouring pixels touch, else one segment a tap.
+template <class T>
+static int64_t list_segments(const Correlation<T>& c, int64_t first, int64_t last, int64_t b_width, Segment* list) {
+  const int64_t lowest = c.rows.lowest();
+  int64_t count = 0;
+  for (int64_t cb = 0; cb < c.blocks; ++cb) {
+    const int64_t channels = c.block_channels(cb);
+    for (int64_t t = first; t < last; ++t) {
+      const int64_t a = cb * c.plane + (c.rows.first + t * c.rows.step - lowest) * c.row_size;
+      for (int64_t g = 0; g < c.groups; ++g) {
+        const int64_t b = c.weight_row(cb, t, g), size = c.group_size(g);
+        const int64_t start = a + c.tap_offset(g);
+        if (channels == c.block) {
+          list[count++] = {start, b * b_width, size * channels};
+        } else {
+          for (int64_t m = 0; m < size; ++m)
+            list[count++] = {start + m * c.block, (b + m * channels) * b_width, channels};
+        }
+      }
+    }
+  }
+  return count;
+}
+
+// Calls f(row of the packed weights, offset in w of out channel 0) for every row of channel block cb.
+template <class T, class F>
+FASTNN_INLINE void for_weight_rows(const Correlation<T>& c, const WeightStrides& s, int64_t cb, const F& f) {
+  const int64_t channels = c.block_channels(cb);
+  for (int64_t t = 0; t < c.rows.count; ++t) {
+    const int64_t kh = c.rows.kernel_first + t * c.rows.kernel_step;
+    for (int64_t g = 0; g < c.groups; ++g) {
+      int64_t row = c.weight_row(cb, t, g);
+      for (int64_t u = g; u < c.cols.count; u += c.groups) {
+        const int64_t kw = c.cols.kernel_first + c.ascending(u) * c.cols.kernel_step;
+        for (int64_t i = 0; i < channels; ++i) f(row++, (cb * kBlock + i) * s.in + kh * s.kh + kw * s.kw);
+      }
+    }
+  }
+}
+
+template <class T>
+static void pack_weights(const Correlation<T>& c, const WeightStrides& s, const T* w, int64_t co, T* packed,
+                         int width) {
+  const Panels<T> panels{co};
+  parallel_blocks(panels.count() * c.blocks, width, 4 * c.depth * co * static_cast<int64_t>(sizeof(T)),
+                  [&](int64_t i, int) {
+                    const int64_t panel = i / c.blocks, cb = i % c.blocks;
+                    const int64_t valid = panels.valid(panel), columns = panels.width(panel);
+                    T* dst = packed + panels.offset(panel, c.depth);
+                    const T* src = w + panel * Panels<T>::kWide * s.out;
+                    for_weight_rows(c, s, cb, [&](int64_t row, int64_t offset) {
+                      for (int64_t j = 0; j < valid; ++j) dst[row * columns + j] = src[offset + j * s.out];
+                      for (int64_t j = valid; j < columns; ++j) dst[row * columns + j] = 0;
+                    });
+                  });
+}
+
+// Where output pixel (i, j) of an image goes, in elements.
+template <class T>
+struct OutputGrid {
+  T* data;
+  int64_t image, row, col;
+  int64_t co;
+};
+
+// Runs one correlation with packed weights. scratch: scratch_size() elements a worker, then segments.
+template <class T>
+static void correlate(const Correlation<T>& c, const T* packed, const OutputGrid<T>& out, const Epilogue<T>& epilogue,
+                      T* scratch, Segment* segments, int width) {
+  const Panels<T> panels{out.co};
+  const int64_t cost = c.n * c.oh * c.ow * out.co * c.depth / 8 + c.n * c.oh * c.ow * out.co;
+  parallel_blocks(c.n * c.bands, width, cost, [&](int64_t task, int worker) {
+    const int64_t image = task / c.bands, i0 = c.band_begin(task % c.bands), count = c.band_size(task % c.bands);
+    T* band = scratch + worker * c.scratch_size();
+    Segment* list = segments + worker * c.segment_capacity();
+    if (c.depth > 0) load_band(c, image, i0, count, band);
+    for (int64_t p = 0; p < panels.count(); ++p) {
+      const int vectors = panels.vectors(p);
+      const Pieces tiles(c.ow, kMaxRows[vectors]);
+      Epilogue<T> e = epilogue;
+      if (e.bias) e.bias += p * Panels<T>::kWide;
+      int64_t listed_first = -1, listed_last = -1;
+      TileArgs<T> t{};
+      t.a_row = c.block;
+      t.segments = list;
+      t.b = packed + panels.offset(p, c.depth);
+      t.c_row = out.col;
+      t.cols = panels.valid(p);
+      t.epilogue = e.bias || e.activation != Activation::none ? &e : nullptr;
+      for (int64_t i = 0; i < count; ++i) {
+        int64_t first, last;
+        c.valid_rows(i0 + i, &first, &last);
+        if (first != listed_first || last != listed_last) {
+          t.count = list_segments(c, first, last, panels.width(p), list);
+          listed_first = first;
+          listed_last = last;
+        }
+        T* row = out.data + image * out.image + (i0 + i) * out.row + p * Panels<T>::kWide;
+        for (int64_t k = 0; k < tiles.count; ++k) {
+          const int64_t j = tiles.begin(k), size = tiles.size(k);
+          t.a = band + i * c.rows.stride * c.row_size + j * c.block;
+          t.c = row + j * out.col;
+          const TileFn<T> fn = c.block == kBlock ? pick_tile<T, Walk::dense_rows>(size, vectors)
+                                                 : pick_tile<T, Walk::any_rows>(size, vectors);
+          fn(t);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace fastnn::FASTNN_ISA

@@ -1,0 +1,149 @@
+// The one micro-kernel: a register tile of P rows by NV vectors,
+//   c[p][:] = sum over segments, sum over k of A(p, k) * B(k, :),
+// that GEMM, convolution, its input gradient and its weight gradient all run on.
+#pragma once
+
+#include "cpu/activation_math.h"
+
+namespace fastnn::FASTNN_ISA {
+
+// A stretch of the reduction: `run` steps of k from these offsets (in elements) of A and B.
+struct Segment {
+  int64_t a, b, run;
+};
+
+template <class T>
+struct Epilogue {
+  const T* bias = nullptr;  // one value a column
+  Activation activation = Activation::none;
+  T leaky_slope = 0, elu_alpha = 0;
+};
+
+template <class T>
+struct TileArgs {
+  const T* a;
+  int64_t a_row;  // A(p, k) = a[p * a_row + k * a_step]
+  int64_t a_step;
+  const Segment* segments;
+  int64_t count;
+  const T* b;  // B(k, :) = b + k * NV * kLanes
+  T* c;
+  int64_t c_row;
+  int64_t cols;                 // valid columns, at most NV * kLanes
+  bool accumulate;              // add to c
+  const Epilogue<T>* epilogue;  // applied last, or null
+};
+
+// Enough accumulators to hide the latency of two FMAs a cycle, and not more than the registers hold:
+// 14 x 2 of 32 registers, 6 x 2 or 12 x 1 of 16.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int kMaxRows[3] = {0, 14, 14};
+#else
+inline constexpr int kMaxRows[3] = {0, 12, 6};
+#endif
+inline constexpr int kMaxTileRows = 14;
+inline constexpr int kTileVectors = 2;
+
+// Channels side by side in the packed A operands; a pixel's channels are one cache line in float32.
+inline constexpr int64_t kBlock = 16;
+
+template <class T>
+using TileFn = void (*)(const TileArgs<T>&);
+
+// Rows of A at a compile-time distance (kRow > 0) need one address register for all of them.
+enum class Walk { dense_rows, any_rows, transposed };
+
+template <class T, int P, int NV, Walk W>
+void tile(const TileArgs<T>& t) {
+  constexpr int kL = kLanes<T>;
+  Vec<T> acc[P][NV];
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) acc[p][v] = Vec<T>{};
+
+  const int64_t row = W == Walk::dense_rows ? kBlock : W == Walk::transposed ? 1 : t.a_row;
+  const int64_t step = W == Walk::transposed ? t.a_step : 1;
+  for (int64_t s = 0; s < t.count; ++s) {
+    const Segment& segment = t.segments[s];
+    const T* a = t.a + segment.a;
+    const T* b = t.b + segment.b;
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < segment.run; ++k) {
+      Vec<T> bv[NV];
+#pragma GCC unroll 2
+      for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kL);
+#pragma GCC unroll 16
+      for (int p = 0; p < P; ++p) {
+        const Vec<T> av = splat(a[p * row]);
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; ++v) acc[p][v] = fma(av, bv[v], acc[p][v]);
+      }
+      a += step;
+      b += NV * kL;
+    }
+  }
+
+  const bool whole = t.cols == NV * kL;
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p) {
+    T* c = t.c + p * t.c_row;
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) {
+      int64_t n = t.cols - v * kL;
+      n = n > kL ? kL : n;
+      if (n <= 0) break;
+      Vec<T> y = acc[p][v];
+      if (t.accumulate) y = (whole ? load(c + v * kL) : load_n(c + v * kL, n)) + y;
+      if (t.epilogue) {
+        const Epilogue<T>& e = *t.epilogue;
+        if (e.bias) y = y + (whole ? load(e.bias + v * kL) : load_n(e.bias + v * kL, n));
+        if (e.activation != Activation::none) y = activate_any<T>(e.activation, y, e.leaky_slope, e.elu_alpha);
+      }
+      if (whole)
+        store(c + v * kL, y);
+      else
+        store_n(c + v * kL, y, n);
+    }
+  }
+}
+
+// The tile of `rows` rows: an instance for each count up to kMaxRows.
+template <class T, Walk W, int NV, int P = 1>
+FASTNN_INLINE TileFn<T> pick_rows(int64_t rows) {
+  if constexpr (P > kMaxRows[NV])
+    return nullptr;
+  else
+    return rows == P ? &tile<T, P, NV, W> : pick_rows<T, W, NV, P + 1>(rows);
+}
+template <class T, Walk W>
+FASTNN_INLINE TileFn<T> pick_tile(int64_t rows, int vectors) {
+  return vectors == 2 ? pick_rows<T, W, 2>(rows) : pick_rows<T, W, 1>(rows);
+}
+
+// Columns are cut into panels of two vectors; a rest that fits one vector is a panel of one.
+template <class T>
+struct Panels {
+  int64_t cols;
+  static constexpr int64_t kWide = kTileVectors * kLanes<T>;
+  int64_t count() const { return (cols + kWide - 1) / kWide; }
+  int vectors(int64_t panel) const { return cols - panel * kWide <= kLanes<T> ? 1 : 2; }
+  int64_t width(int64_t panel) const { return vectors(panel) * kLanes<T>; }
+  int64_t valid(int64_t panel) const {
+    const int64_t left = cols - panel * kWide;
+    return left < kWide ? left : kWide;
+  }
+  // Elements in front of a panel of `depth` rows, and of all panels.
+  int64_t offset(int64_t panel, int64_t depth) const { return panel * kWide * depth; }
+  int64_t size(int64_t depth) const { return count() * kWide * depth; }
+};
+
+// `total` cut into equal pieces of at most `most`: how many, and where piece i begins.
+struct Pieces {
+  int64_t total, count;
+  Pieces(int64_t total_, int64_t most) : total(total_), count((total_ + most - 1) / most) {}
+  int64_t begin(int64_t i) const { return total * i / count; }
+  int64_t size(int64_t i) const { return begin(i + 1) - begin(i); }
+};
+
+}  // namespace fastnn::FASTNN_ISA

@@ -1,0 +1,57 @@
+// Batch normalisation over the rows of a (rows, channels) array, with residual and activation fused:
+// y = act((x - mean) * rstd * weight + bias + residual).
+#pragma once
+
+#include <cstdint>
+
+#include "ops/activations.h"
+
+namespace fastnn {
+
+template <class T>
+struct BatchNormArgs {
+  int64_t rows, channels;
+  const T* x;
+  const T* residual;  // or null
+  const T* weight;    // or null for 1
+  const T* bias;      // or null for 0
+  T* running_mean;    // or null; updated in training
+  T* running_var;
+  bool training;  // statistics of the batch, else the running ones
+  double momentum, eps;
+  Activation activation;
+  T activation_parameter;
+  T* y;
+  T* mean;  // (channels,) written: the statistics used
+  T* rstd;
+  void* workspace;
+  int width;
+};
+FASTNN_KERNEL(int64_t, batch_norm_workspace, BatchNormArgs)
+FASTNN_KERNEL(void, batch_norm_forward, BatchNormArgs)
+
+template <class T>
+struct BatchNormBackwardArgs {
+  int64_t rows, channels;
+  const T* dy;
+  const T* x;
+  const T* y;  // read only where the activation's derivative cannot be had from x more cheaply
+  const T* weight;
+  const T* bias;
+  const T* mean;
+  const T* rstd;
+  bool training;  // the statistics depend on x
+  bool has_residual;
+  Activation activation;
+  T activation_parameter;
+  T* dx;
+  T* dweight;
+  T* dbias;
+  T* dresidual;  // dy * act'(y), or null
+  void* workspace;
+  int width;
+};
+FASTNN_KERNEL(int64_t, batch_norm_backward_workspace, BatchNormBackwardArgs)
+FASTNN_KERNEL(void, batch_norm_backward, BatchNormBackwardArgs)
+
+}  // namespace fastnn

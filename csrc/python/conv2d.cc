@@ -1,0 +1,144 @@
+#include "ops/conv2d.h"
+
+#include "python/support/activation_argument.h"
+#include "python/support/arguments.h"
+#include "python/support/fused_backward.h"
+#include "python/support/matmul.h"
+#include "python/support/windows.h"
+
+namespace fastnn {
+namespace {
+
+// A weight is read, and its gradient written, in whichever of the two orders it lies.
+Order weight_order(const View& weight) {
+  const Order plain = c_order(4);
+  return !weight.is_dense_in(plain) && weight.is_channels_last() ? channels_last_order(4) : plain;
+}
+
+WeightStrides strides_of(const Shape& s, const Order& order) {
+  if (order == c_order(4)) return {s[1] * s[2] * s[3], s[2] * s[3], s[3], 1};
+  return {s[1] * s[2] * s[3], 1, s[1] * s[3], s[1]};
+}
+
+// The geometry that forward and backward share, checked.
+template <class T>
+Conv2dArgs<T> geometry(const char* op, const View& x, const View& weight, py::handle stride_, py::handle padding_,
+                       py::handle dilation_, py::handle groups_) {
+  Conv2dArgs<T> a{};
+  const Pair stride = int_pair(op, "stride", stride_, 1), dilation = int_pair(op, "dilation", dilation_, 1);
+  a.groups = integer(op, "groups", groups_, 1);
+  a.n = x.shape[0], a.ci = x.shape[1], a.ih = x.shape[2], a.iw = x.shape[3];
+  a.co = weight.shape[0], a.kh = weight.shape[2], a.kw = weight.shape[3];
+  const std::string groups = std::to_string(a.groups);
+  if (a.ci % a.groups) fail_value(op, "groups", "a divisor of the " + std::to_string(a.ci) + " channels of x", groups);
+  if (a.co % a.groups) fail_value(op, "groups", "a divisor of the " + std::to_string(a.co) + " rows of weight", groups);
+  if (a.kh < 1 || a.kw < 1) fail_value(op, "weight", "of kernel size 1 or more", weight.got());
+  weight.need_shape({a.co, a.ci / a.groups, a.kh, a.kw});
+  a.stride_h = stride.h, a.stride_w = stride.w;
+  a.dilation_h = dilation.h, a.dilation_w = dilation.w;
+  const Pair reach{dilation.h * (a.kh - 1), dilation.w * (a.kw - 1)};
+  const Padding padding = parse_padding(op, padding_, stride, reach);
+  a.pad_top = padding.top, a.pad_left = padding.left;
+  const int64_t high = a.ih + padding.top + padding.bottom, wide = a.iw + padding.left + padding.right;
+  if (high <= reach.h || wide <= reach.w)
+    fail_value(op, "weight",
+               "a kernel no larger than the padded input (" + std::to_string(high) + ", " + std::to_string(wide) + ")",
+               "an extent of (" + std::to_string(reach.h + 1) + ", " + std::to_string(reach.w + 1) + ")");
+  a.oh = (high - reach.h - 1) / stride.h + 1;
+  a.ow = (wide - reach.w - 1) / stride.w + 1;
+  product(op, "the output", {a.n, a.co, a.oh, a.ow});
+  product(op, "the padded input", {a.n, a.ci, high, wide});
+  a.weight_strides = strides_of(weight.shape, weight_order(weight));
+  a.width = num_threads();
+  return a;
+}
+
+// Multiply-adds as bytes of traffic, to decide on the GIL.
+template <class T>
+int64_t cost(const Conv2dArgs<T>& a) {
+  return a.n * a.oh * a.ow * a.co + a.n * a.ih * a.iw * a.ci + a.co * a.ci / a.groups * a.kh * a.kw;
+}
+
+py::array conv2d(py::handle x_, py::handle weight_, py::handle bias_, py::handle stride, py::handle padding,
+                 py::handle dilation, py::handle groups, py::handle activation_) {
+  constexpr const char* op = "conv2d";
+  const View x(op, "x", x_), weight(op, "weight", weight_);
+  const auto bias = optional_view(op, "bias", bias_);
+  const Activation activation = parse_activation(op, activation_);
+  x.need_float();
+  x.need_rank(4, 4);
+  weight.need_like(x);
+  weight.need_rank(4, 4);
+  return with_dtype(x, [&]<class T>() -> py::array {
+    Conv2dArgs<T> a = geometry<T>(op, x, weight, stride, padding, dilation, groups);
+    if (bias) {
+      bias->need_like(x);
+      bias->need_shape({a.co});
+    }
+    const Dense<T> dense_x(x), dense_weight(weight, weight_order(weight));
+    std::optional<Dense<T>> dense_bias;
+    if (bias) dense_bias.emplace(*bias);
+    py::array y = new_array<T>({a.n, a.co, a.oh, a.ow});
+    a.x = dense_x.data(), a.weight = dense_weight.data(), a.bias = bias ? dense_bias->data() : nullptr;
+    a.activation = activation, a.activation_parameter = static_cast<T>(fused_parameter(activation));
+    a.y = data_of<T>(y);
+    const Buffer workspace(conv2d_forward_workspace(a));
+    a.workspace = workspace.get();
+    without_gil(cost(a), [&] { conv2d_forward(a); });
+    return y;
+  });
+}
+
+py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py::handle stride, py::handle padding,
+                          py::handle dilation, py::handle groups, py::handle activation_, py::handle y_,
+                          py::handle needs_) {
+  constexpr const char* op = "conv2d_backward";
+  const View x(op, "x", x_), weight(op, "weight", weight_), dy(op, "dy", dy_);
+  const Activation activation = parse_activation(op, activation_);
+  const std::vector<bool> needs = parse_needs(op, needs_, {"x", "weight", "bias"});
+  x.need_float();
+  x.need_rank(4, 4);
+  weight.need_like(x);
+  weight.need_rank(4, 4);
+  dy.need_like(x);
+  return with_dtype(x, [&]<class T>() -> py::tuple {
+    Conv2dArgs<T> a = geometry<T>(op, x, weight, stride, padding, dilation, groups);
+    dy.need_shape({a.n, a.co, a.oh, a.ow});
+    const FusedBackward<T> gradient(op, dy, activation, y_, channels_last_order(4));
+    a.dy = gradient.data();
+    py::object dx = py::none(), dw = py::none(), db = py::none();
+    if (needs[0]) {
+      const Dense<T> dense_weight(weight, weight_order(weight));
+      py::array result = new_array<T>(x.shape);
+      a.weight = dense_weight.data(), a.dx = data_of<T>(result);
+      const Buffer workspace(conv2d_input_gradient_workspace(a));
+      a.workspace = workspace.get();
+      without_gil(cost(a), [&] { conv2d_input_gradient(a); });
+      dx = result;
+    }
+    if (needs[1]) {
+      const Dense<T> dense_x(x);
+      py::array result = new_array<T>(weight.shape, weight_order(weight));
+      a.x = dense_x.data(), a.dweight = data_of<T>(result);
+      const Buffer workspace(conv2d_weight_gradient_workspace(a));
+      a.workspace = workspace.get();
+      without_gil(cost(a), [&] { conv2d_weight_gradient(a); });
+      dw = result;
+    }
+    if (needs[2]) {
+      py::array result = new_array<T>({a.co});
+      run_column_sums(a.n * a.oh * a.ow, a.co, a.dy, data_of<T>(result));
+      db = result;
+    }
+    return py::make_tuple(dx, dw, db);
+  });
+}
+
+}  // namespace
+
+void bind_conv2d(py::module_& m) {
+  m.def("conv2d", &conv2d);
+  m.def("conv2d_backward", &conv2d_backward);
+}
+
+}  // namespace fastnn

@@ -1,0 +1,139 @@
+#include "ops/softmax_cross_entropy.h"
+
+#include <limits>
+
+#include "python/support/arguments.h"
+
+namespace fastnn {
+namespace {
+
+constexpr const char* op = "softmax_cross_entropy";
+
+template <class Source>
+int64_t read_integer(const char* p) {
+  Source value;
+  __builtin_memcpy(&value, p, sizeof value);
+  // Beyond int64 is beyond any number of classes.
+  return std::in_range<int64_t>(value) ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::max();
+}
+
+int64_t (*reader_of(const py::dtype& type))(const char*) {
+  const bool is_signed = type.kind() == 'i';
+  switch (type.itemsize()) {
+    case 1:
+      return is_signed ? &read_integer<int8_t> : &read_integer<uint8_t>;
+    case 2:
+      return is_signed ? &read_integer<int16_t> : &read_integer<uint16_t>;
+    case 4:
+      return is_signed ? &read_integer<int32_t> : &read_integer<uint32_t>;
+    default:
+      return is_signed ? &read_integer<int64_t> : &read_integer<uint64_t>;
+  }
+}
+
+// The target's classes, each checked; -1 in place of ignore_index. Returns how many count.
+int64_t read_classes(const View& target, int64_t c, int64_t ignore_index, int64_t* classes) {
+  const auto read = reader_of(py::reinterpret_borrow<py::array>(target.owner).dtype());
+  int64_t counted = 0;
+  for (int64_t i = 0; i < target.shape[0]; ++i) {
+    const int64_t k = read(target.data + i * target.strides[0]);
+    if (k == ignore_index) {
+      classes[i] = -1;
+      continue;
+    }
+    if (k < 0 || k >= c)
+      fail_value(op, "target", "classes in [0, " + std::to_string(c) + ") or ignore_index", std::to_string(k));
+    classes[i] = k;
+    ++counted;
+  }
+  return counted;
+}
+
+enum class Reduction { mean, sum, none };
+
+Reduction parse_reduction(py::handle value) {
+  const std::string need = "\"mean\", \"sum\" or \"none\"";
+  if (!py::isinstance<py::str>(value)) fail_type(op, "reduction", need, describe(value));
+  const std::string word = value.cast<std::string>();
+  if (word == "mean") return Reduction::mean;
+  if (word == "sum") return Reduction::sum;
+  if (word == "none") return Reduction::none;
+  fail_value(op, "reduction", need, describe(value));
+}
+
+py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle smoothing_, py::handle reduction_,
+                            py::handle weight_, py::handle ignore_index_) {
+  const View logits(op, "logits", logits_), target(op, "target", target_);
+  const auto weight = optional_view(op, "weight", weight_);
+  const double smoothing = number_in(op, "label_smoothing", smoothing_, 0, 1);
+  const Reduction reduction = parse_reduction(reduction_);
+  const int64_t ignore_index = integer(op, "ignore_index", ignore_index_, std::numeric_limits<int64_t>::min());
+  logits.need_float();
+  logits.need_rank(2, 2);
+  const int64_t n = logits.shape[0], c = logits.shape[1];
+  if (c == 0) fail_value(op, "logits", "of one class or more", logits.got());
+  const bool hard = target.dtype == Dtype::integer;
+  if (hard && target.rank() == 1) {
+    target.need_shape({n});
+  } else {
+    if (target.dtype != logits.dtype)
+      fail_type(op, "target", logits.dtype_name() + " (N, C) like logits or integers (N,)", target.got());
+    target.need_shape({n, c});
+  }
+  return with_dtype(logits, [&]<class T>() -> py::tuple {
+    SoftmaxCrossEntropyArgs<T> a{};
+    a.n = n, a.c = c;
+    std::optional<Dense<T>> dense_weight, distribution;
+    if (weight) {
+      weight->need_like(logits);
+      weight->need_shape({c});
+      dense_weight.emplace(*weight);
+      a.weight = dense_weight->data();
+      for (int64_t k = 0; k < c; ++k)
+        if (!(a.weight[k] >= 0 && a.weight[k] <= std::numeric_limits<T>::max()))
+          fail_value(op, "weight", "finite and not negative", std::to_string(a.weight[k]));
+    }
+    const Buffer class_buffer(hard ? n * static_cast<int64_t>(sizeof(int64_t)) + 1 : 0);
+    double total = static_cast<double>(n);
+    if (hard) {
+      int64_t* classes = static_cast<int64_t*>(class_buffer.get());
+      total = static_cast<double>(read_classes(target, c, ignore_index, classes));
+      if (weight) {
+        total = 0;
+        for (int64_t i = 0; i < n; ++i) total += classes[i] < 0 ? 0 : a.weight[classes[i]];
+      }
+      a.classes = classes;
+    } else {
+      distribution.emplace(target);
+      a.distribution = distribution->data();
+    }
+    if (reduction == Reduction::mean && total == 0)
+      fail_value(op, "target", "of more than zero total weight when reduction is \"mean\"", target.got());
+
+    const Dense<T> dense_logits(logits);
+    py::array dlogits = new_array<T>({n, c});
+    py::object losses = py::none();
+    a.logits = dense_logits.data();
+    a.on = static_cast<T>(1 - smoothing), a.off = static_cast<T>(smoothing / static_cast<double>(c));
+    a.scale = reduction == Reduction::mean ? static_cast<T>(1 / total) : T{1};
+    a.dlogits = data_of<T>(dlogits);
+    if (reduction == Reduction::none) {
+      py::array rows = new_array<T>({n});
+      a.losses = data_of<T>(rows);
+      losses = rows;
+    }
+    a.width = num_threads();
+    const Buffer workspace(softmax_cross_entropy_workspace(a));
+    a.workspace = workspace.get();
+    double sum = 0;
+    without_gil(4 * n * c * static_cast<int64_t>(sizeof(T)), [&] { sum = softmax_cross_entropy(a); });
+    if (reduction == Reduction::none) return py::make_tuple(losses, dlogits);
+    return py::make_tuple(py::float_(reduction == Reduction::mean ? sum / total : sum), dlogits);
+  });
+}
+
+}  // namespace
+
+void bind_softmax_cross_entropy(py::module_& m) { m.def("softmax_cross_entropy", &loss_and_gradient); }
+
+}  // namespace fastnn

@@ -1,0 +1,70 @@
+"""Train neural networks straight from NumPy arrays at the speed of the hardware."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from fastnn._runtime import (
+    available_isas,
+    empty_cache,
+    get_isa,
+    get_num_threads,
+    memory_stats,
+    register_threadpoolctl,
+    set_isa,
+    set_num_threads,
+    show_config,
+    threads,
+)
+from fastnn.functional import channels_last, is_channels_last
+
+if TYPE_CHECKING:
+    from fastnn import data, functional, init, io, models, nn, optim, reference, specs, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "__version__",
+    "available_isas",
+    "channels_last",
+    "data",
+    "empty_cache",
+    "functional",
+    "get_isa",
+    "get_num_threads",
+    "init",
+    "io",
+    "is_channels_last",
+    "memory_stats",
+    "models",
+    "nn",
+    "optim",
+    "reference",
+    "register_threadpoolctl",
+    "set_isa",
+    "set_num_threads",
+    "show_config",
+    "specs",
+    "threads",
+    "train",
+]
+
+_SUBMODULES = frozenset(
+    ["data", "functional", "init", "io", "models", "nn", "optim", "reference", "specs", "train"]
+)
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a submodule when it is first used: `import fastnn` itself stays light."""
+    if name in _SUBMODULES:
+        return import_module(f"fastnn.{name}")
+    raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if "threadpoolctl" in sys.modules:
+    register_threadpoolctl()

@@ -1,0 +1,19 @@
+"""The public ops: one documented function each, one call into the compiled core each.
+
+Names, argument names and defaults are those of ``torch.nn.functional`` where it has the op. Every
+differentiable op ``f`` has a sibling ``f_backward``. Arrays are float32 or float64, all of one
+dtype; shapes are NCHW, memory of outputs of rank 3 and more is channels-last (N, spatial, C).
+This list is the only list of ops: a new op adds its line here.
+"""
+
+from .activations import *
+from .adaptive_avg_pool2d import *
+from .add import *
+from .batch_norm import *
+from .conv2d import *
+from .dropout import *
+from .layout import *
+from .linear import *
+from .max_pool2d import *
+from .optimizer_steps import *
+from .softmax_cross_entropy import *

@@ -1,0 +1,42 @@
+"""Layers: forward, backward, parameters and state, with PyTorch's names and ``state_dict`` keys."""
+
+from .activation import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh
+from .branches import Concat, Residual
+from .dropout import Dropout
+from .fusable import Fusable, fusion_enabled, set_fusion
+from .linear import Conv2d, Linear
+from .loss import CrossEntropyLoss
+from .module import LoadResult, Module
+from .norm import BatchNorm, BatchNorm1d, BatchNorm2d
+from .parameter import Parameter
+from .sequential import Sequential
+from .shape import AdaptiveAvgPool2d, Flatten, Identity, MaxPool2d
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "AdaptiveAvgPool2d",
+    "BatchNorm",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Concat",
+    "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "Fusable",
+    "Identity",
+    "LeakyReLU",
+    "Linear",
+    "LoadResult",
+    "MaxPool2d",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Residual",
+    "Sequential",
+    "Sigmoid",
+    "Tanh",
+    "fusion_enabled",
+    "set_fusion",
+]

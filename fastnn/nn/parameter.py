@@ -1,0 +1,65 @@
+"""``Parameter``: a trainable array and its gradient."""
+
+import numpy as np
+
+
+class Parameter:
+    """A trainable array and its gradient.
+
+    Attributes
+    ----------
+    data : ndarray
+        The values. An optimizer moves them into its flat buffer, so that this is a view.
+    requires_grad : bool
+        False freezes the parameter: backward computes no gradient for it.
+    """
+
+    __slots__ = ("_bound", "_grad", "_has_grad", "data", "requires_grad")
+
+    def __init__(self, data: np.ndarray, requires_grad: bool = True) -> None:
+        self.data = data
+        self.requires_grad = requires_grad
+        self._grad: np.ndarray | None = None
+        self._has_grad = False
+        self._bound = False
+
+    @property
+    def grad(self) -> np.ndarray | None:
+        """What backward has added up since :meth:`zero_grad`; None if it has added nothing."""
+        return self._grad if self._has_grad else None
+
+    @grad.setter
+    def grad(self, value: np.ndarray | None) -> None:
+        self._has_grad = self._has_grad and value is self._grad
+        if value is not None and not self._has_grad:
+            self.add_grad(np.array(value, self.data.dtype))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        return self.data.shape
+
+    def add_grad(self, grad: np.ndarray) -> None:
+        """Add ``grad``; the first one after ``zero_grad`` is taken over or copied."""
+        if self._has_grad and self._grad is not None:
+            self._grad += grad
+            return
+        if self._bound and self._grad is not None:
+            np.copyto(self._grad, grad)
+        else:
+            self._grad = grad
+        self._has_grad = True
+
+    def zero_grad(self) -> None:
+        """Forget the gradient; nothing is filled, the next backward overwrites it."""
+        self._has_grad = False
+
+    def bind(self, data: np.ndarray, grad: np.ndarray) -> None:
+        """Move values and gradient into ``data`` and ``grad``, views of a flat buffer."""
+        np.copyto(data, self.data)
+        if self._has_grad and self._grad is not None:
+            np.copyto(grad, self._grad)
+        self.data, self._grad, self._bound = data, grad, True
+
+    def __repr__(self) -> str:
+        return f"Parameter(shape={self.shape}, dtype={self.data.dtype})"

@@ -1,0 +1,90 @@
+"""Flat buffers: the parameters of a group side by side in one array, their gradients in another."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..nn import Parameter
+
+ALIGNMENT = 64
+"""Bytes: every parameter starts on a cache line of its own."""
+
+
+def aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:
+    """1-D zeros whose first element is aligned."""
+    spare = ALIGNMENT // dtype.itemsize
+    raw = np.zeros(size + spare, dtype)
+    start = -raw.ctypes.data % ALIGNMENT // dtype.itemsize
+    return raw[start : start + size]
+
+
+class FlatGroup:
+    """One group's parameters, gradients and optimizer state.
+
+    Parameters
+    ----------
+    params : sequence of Parameter
+        Of one dtype. Their ``data`` and gradients become views of the flat buffers, each with the
+        memory order that it had.
+    state_names : sequence of str
+        Roles of the update rule, one flat buffer of zeros each.
+
+    Raises
+    ------
+    ValueError
+        The parameters' dtypes differ.
+    """
+
+    def __init__(self, params: Sequence[Parameter], state_names: Sequence[str]) -> None:
+        dtypes = {parameter.data.dtype for parameter in params}
+        if len(dtypes) != 1:
+            raise ValueError(f"optimizer: a group's parameters must share a dtype, got {dtypes}")
+        self.dtype = dtypes.pop()
+        self.params = list(params)
+        step = ALIGNMENT // self.dtype.itemsize
+        self.starts = [0]
+        for parameter in self.params:
+            self.starts.append(self.starts[-1] + math.ceil(parameter.data.size / step) * step)
+        self.data = self._buffer()
+        self.grad = self._buffer()
+        self.state = {name: self._buffer() for name in state_names}
+        self.data_views = self.views(self.data)
+        self.grad_views = self.views(self.grad)
+        self.state_views = {name: self.views(flat) for name, flat in self.state.items()}
+        for parameter, data, grad in zip(
+            self.params, self.data_views, self.grad_views, strict=True
+        ):
+            parameter.bind(data, grad)
+
+    def _buffer(self) -> np.ndarray:
+        return aligned_zeros(self.starts[-1], self.dtype)
+
+    def views(self, flat: np.ndarray) -> list[np.ndarray]:
+        """The parameters' places in ``flat``, with their shapes and memory orders."""
+        result = []
+        for parameter, start in zip(self.params, self.starts, strict=False):
+            data = parameter.data
+            order = sorted(range(data.ndim), key=lambda axis: -data.strides[axis])
+            place = flat[start : start + data.size].reshape([data.shape[axis] for axis in order])
+            result.append(place.transpose(np.argsort(order)))
+        return result
+
+    def active(self) -> list[int]:
+        """Indices of the parameters that have a gradient.
+
+        Raises
+        ------
+        RuntimeError
+            A parameter's data is no longer in the buffer.
+        """
+        indices = []
+        for index, (parameter, view) in enumerate(zip(self.params, self.data_views, strict=True)):
+            if parameter.data is not view:
+                raise RuntimeError(
+                    "optimizer: a parameter's data was replaced, or moved by a later optimizer; "
+                    "write into it (data[...] = ...) or make a new optimizer"
+                )
+            if parameter.grad is not None:
+                indices.append(index)
+        return indices

@@ -1,0 +1,21 @@
+"""Training: the loop, its checkpoints, history, metrics and plots."""
+
+from .checkpoint import load_run, save_run
+from .history import History
+from .metrics import accuracy
+from .plot import plot_history, plot_mistakes
+from .progress import describe
+from .trainer import BEST, LAST, Trainer
+
+__all__ = [
+    "BEST",
+    "LAST",
+    "History",
+    "Trainer",
+    "accuracy",
+    "describe",
+    "load_run",
+    "plot_history",
+    "plot_mistakes",
+    "save_run",
+]

@@ -1,0 +1,287 @@
+"""The references against PyTorch in float64, forward and backward, case by case of the specs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnn import reference
+from fastnn.specs import SPECS, Arrays, Case, Options, Spec
+from fastnn.specs._check import FLOAT64, Result, gradient_check, parity, problem, run
+
+torch = pytest.importorskip("torch", reason="PyTorch is the oracle of the references")
+F = torch.nn.functional
+
+
+def activate(x: Any, o: Options) -> Any:
+    return getattr(F, o["activation"])(x) if o.get("activation") else x
+
+
+def margins(padding: Any, kernel: Any, dilation: Any) -> list[int]:
+    """[left, right, top, bottom], as F.pad wants them."""
+    if padding == "valid":
+        return [0, 0, 0, 0]
+    if padding == "same":  # as torch's conv2d documents it: the odd one goes last
+        totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        rows, columns = ((total // 2, total - total // 2) for total in totals)
+    else:
+        rows, columns = padding if isinstance(padding, tuple) else (padding, padding)
+        rows, columns = (p if isinstance(p, tuple) else (p, p) for p in (rows, columns))
+    return [*columns, *rows]
+
+
+def pair(value: Any) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def conv2d(a: Arrays, o: Options) -> dict[str, Any]:
+    stride, dilation = o.get("stride", 1), pair(o.get("dilation", 1))
+    padding, x = o.get("padding", 0), a["x"]
+    if padding != "same":  # torch's own "same" is the oracle for ours
+        x, padding = F.pad(x, margins(padding, a["weight"].shape[2:], dilation)), 0
+    y = F.conv2d(
+        x, a["weight"], a.get("bias"), stride, padding, dilation, groups=o.get("groups", 1)
+    )
+    return {"y": activate(y, o)}
+
+
+def max_pool2d(a: Arrays, o: Options) -> dict[str, Any]:
+    kernel, dilation = pair(o["kernel_size"]), pair(o.get("dilation", 1))
+    rest = {"stride": o.get("stride"), "dilation": dilation, "ceil_mode": o.get("ceil_mode", False)}
+    padding = o.get("padding", 0)
+    if isinstance(padding, int) or isinstance(padding[0], int):
+        return {"y": F.max_pool2d(a["x"], kernel, padding=padding, **rest)}
+    x = F.pad(a["x"], margins(padding, kernel, dilation), value=-torch.inf)
+    return {"y": F.max_pool2d(x, kernel, **rest)}
+
+
+def batch_norm(a: Arrays, o: Options) -> dict[str, Any]:
+    running = a["running_mean"], a["running_var"]
+    y = F.batch_norm(
+        a["x"], *running, a.get("weight"), a.get("bias"), o["training"],
+        o.get("momentum", 0.1), o.get("eps", 1e-5),
+    )  # fmt: skip
+    y = activate(y + a["residual"] if "residual" in a else y, o)
+    return {"y": y, "running_mean": running[0], "running_var": running[1]}
+
+
+def softmax_cross_entropy(a: Arrays, o: Options) -> dict[str, Any]:
+    return {"loss": F.cross_entropy(a["logits"], a["target"], a.get("weight"), **o)}
+
+
+TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
+    "relu": lambda a, o: {"y": F.relu(a["x"])},
+    "leaky_relu": lambda a, o: {"y": F.leaky_relu(a["x"], **o)},
+    "elu": lambda a, o: {"y": F.elu(a["x"], **o)},
+    "sigmoid": lambda a, o: {"y": torch.sigmoid(a["x"])},
+    "tanh": lambda a, o: {"y": torch.tanh(a["x"])},
+    "add": lambda a, o: {"y": a["x"] + a["other"]},
+    "flatten": lambda a, o: {"y": a["x"].reshape(len(a["x"]), -1 if a["x"].numel() else 12)},
+    "linear": lambda a, o: {"y": activate(F.linear(a["x"], a["weight"], a.get("bias")), o)},
+    "conv2d": conv2d,
+    "batch_norm": batch_norm,
+    "max_pool2d": max_pool2d,
+    "adaptive_avg_pool2d": lambda a, o: {"y": F.adaptive_avg_pool2d(a["x"], o["output_size"])},
+    "softmax_cross_entropy": softmax_cross_entropy,
+}
+# Random, in place or of no torch counterpart: tested by test_philox, below and by test_specs.
+ELSEWHERE = {"dropout", "channels_last"} | {
+    f"{name}_step_" for name in ("sgd", "adagrad", "rmsprop", "adam")
+}
+
+# torch lets dy through where x is NaN; we do not, for NaN > 0 is false.
+TORCH_LETS_NAN_PASS = {("relu", "special values"), ("elu", "special values")}
+
+CASES = [
+    pytest.param(spec, case, id=f"{name}: {case.label}")
+    for name, spec in SPECS.items()
+    if name in TORCH
+    for case in spec.cases
+]
+SMOOTH = [
+    pytest.param(spec, case, id=f"{name}: {case.label}")
+    for name, spec in SPECS.items()
+    if spec.backward
+    for case in spec.cases
+    if case.smooth
+]
+
+
+def test_every_op_has_an_oracle() -> None:
+    assert TORCH.keys() | ELSEWHERE == SPECS.keys()
+
+
+def torch_result(spec: Spec, case: Case) -> Result:
+    """Outputs and gradients by PyTorch in float64; ours where there is nothing to differentiate."""
+    p = problem(spec, case, FLOAT64)
+    a = {name: None if v is None else torch.tensor(v) for name, v in p.arrays.items()}
+    if "target" in a and not a["target"].is_floating_point():
+        a["target"] = a["target"].long()
+    given = [name for name in spec.differentiable if a.get(name) is not None]
+    for name in given:
+        a[name].requires_grad_()
+    outputs = TORCH[spec.name](a, p.options)
+    outputs[spec.primary].backward(torch.tensor(p.dy))
+    arrays = {name: None if v is None else v.detach().numpy() for name, v in outputs.items()}
+    for name, expected in p.outputs.items():
+        if type(expected) is float:
+            arrays[name] = float(arrays[name])
+    return Result(arrays, {**p.gradients, **{name: a[name].grad.numpy() for name in given}})
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch: it may copy
+@pytest.mark.parametrize("spec, case", CASES)
+def test_agrees_with_torch(spec: Spec, case: Case) -> None:
+    theirs = torch_result(spec, case)
+    if (spec.name, case.label) in TORCH_LETS_NAN_PASS:
+        x = case.arguments(spec.name, FLOAT64)[0]["x"]
+        ours = problem(spec, case, FLOAT64).gradients["x"]
+        theirs.gradients["x"][np.isnan(x)] = ours[np.isnan(x)]
+    parity(spec, case, FLOAT64, None, theirs)
+
+
+@pytest.mark.parametrize("spec, case", SMOOTH)
+def test_gradient(spec: Spec, case: Case) -> None:
+    gradient_check(spec, case, reference)
+
+
+def arrays_of(shapes: list[tuple[int, ...]], seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape) for shape in shapes]
+
+
+OPTIMIZERS = {
+    "SGD": ("SGD", {"lr": 0.1}),
+    "SGD, decay": ("SGD", {"lr": 0.1, "weight_decay": 0.1}),
+    "SGD, momentum": ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
+    "SGD, Nesterov": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    "Adagrad": ("Adagrad", {"lr": 0.1}),
+    "Adagrad, decay": ("Adagrad", {"lr": 0.1, "eps": 1e-3, "weight_decay": 0.1}),
+    "RMSprop": ("RMSprop", {"lr": 0.01}),
+    "RMSprop, momentum": ("RMSprop", {"lr": 0.01, "momentum": 0.9, "alpha": 0.9}),
+    "RMSprop, centered": (
+        "RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5, "weight_decay": 0.1},
+    ),
+    "Adam": ("Adam", {"lr": 0.01}),
+    "Adam, decay": ("Adam", {"lr": 0.01, "weight_decay": 0.1, "betas": (0.8, 0.95)}),
+    "Adam, AMSGrad": ("Adam", {"lr": 0.01, "amsgrad": True, "eps": 1e-3}),
+    "AdamW": ("AdamW", {"lr": 0.01, "weight_decay": 0.1}),
+    "AdamW, AMSGrad": ("AdamW", {"lr": 0.01, "weight_decay": 0.1, "amsgrad": True}),
+}  # fmt: skip
+
+
+def stepper(kind: str, params: list[np.ndarray], options: Options) -> Callable[..., None]:
+    """step(number, grads) with state that starts as zeros."""
+
+    def zeros() -> list[np.ndarray]:
+        return [np.zeros_like(w) for w in params]
+
+    options = dict(options)
+    first, second, third = zeros(), zeros(), zeros()
+    if kind == "SGD":
+        return lambda number, grads: reference.sgd_step_(params, grads, first, **options)
+    if kind == "Adagrad":
+        return lambda number, grads: reference.adagrad_step_(params, grads, first, **options)
+    if kind == "RMSprop":
+        return lambda number, grads: reference.rmsprop_step_(
+            params, grads, first, momentum_buffers=second, grad_avgs=third, **options
+        )
+    return lambda number, grads: reference.adam_step_(
+        params, grads, first, second, max_exp_avg_sqs=third, step=number,
+        decoupled=kind == "AdamW", **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, options", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_optimizer_agrees_with_torch(kind: str, options: Options) -> None:
+    steps, shapes = 10, [(5, 3), (7,), (2, 3, 2, 2)]
+    ours = arrays_of(shapes, 0)
+    theirs = [torch.tensor(w, requires_grad=True) for w in ours]
+    optimizer = getattr(torch.optim, kind)(theirs, **options)
+    step = stepper(kind, ours, options)
+    for number in range(1, steps + 1):
+        grads = arrays_of(shapes, number)
+        for w, g in zip(theirs, grads, strict=True):
+            w.grad = torch.tensor(g)
+        optimizer.step()
+        step(number, grads)
+    eps = np.finfo(np.float64).eps
+    for mine, other in zip(ours, theirs, strict=True):
+        # each step rounds a dozen operations on values of the size of w; some orders differ
+        np.testing.assert_allclose(
+            mine, other.detach().numpy(), rtol=0, atol=20 * steps * eps * np.abs(mine).max()
+        )
+
+
+def test_one_array_is_a_list_of_one() -> None:
+    (w,), (g,) = arrays_of([(5,)], 0), arrays_of([(5,)], 1)
+    listed = w.copy()
+    reference.sgd_step_(w, g, lr=0.1)
+    reference.sgd_step_([listed], [g], lr=0.1)
+    np.testing.assert_array_equal(w, listed)
+
+
+class Faulty:
+    """The reference with a small error in the first value of one output."""
+
+    def __init__(self, name: str, size: float) -> None:
+        self.name, self.size = name, size
+
+    def spoil(self, v: Any) -> Any:
+        if isinstance(v, float):
+            return v + self.size * (abs(v) + 1)
+        v = np.array(v, order="C")
+        v.reshape(-1)[:1] += v.dtype.type(self.size * (np.nanmax(np.abs(v), initial=1)))
+        return v
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(reference, name)
+        if name != self.name:
+            return function
+
+        def faulty(*arguments: Any, **options: Any) -> Any:
+            result = function(*arguments, **options)
+            if result is None:  # in place: the parameters
+                params = options["params"]
+                for w in [params] if isinstance(params, np.ndarray) else params[:1]:
+                    w[...] = self.spoil(w)
+                return None
+            if not isinstance(result, tuple):
+                return self.spoil(result)
+            return (self.spoil(result[0]), *result[1:])
+
+        return faulty
+
+
+FIRST = [pytest.param(spec, id=name) for name, spec in SPECS.items()]
+
+
+@pytest.mark.parametrize("spec", FIRST)
+@pytest.mark.parametrize("dtype, size", [(np.float32, 1e-3), (np.float64, 1e-9)])
+def test_the_check_sees_a_small_error(spec: Spec, dtype: Any, size: float) -> None:
+    case, dtype = spec.cases[0], np.dtype(dtype)
+    names = (spec.name,) if spec.backward is None or spec.loss else spec.covers[:2]
+    for name in names:
+        with pytest.raises(AssertionError, match="error / bound"):
+            parity(spec, case, dtype, Faulty(name, size))
+    if spec.backward and not spec.loss:
+        with pytest.raises(AssertionError, match="error / bound"):
+            gradient_check(spec, case, Faulty(names[1], 1e-6))
+
+
+@pytest.mark.parametrize("spec", FIRST)
+def test_the_check_sees_nan(spec: Spec) -> None:
+    dtype = np.dtype(np.float32)
+    with pytest.raises(AssertionError, match="inf"):
+        parity(spec, spec.cases[0], dtype, Faulty(spec.name, np.nan))
+
+
+def test_the_check_sees_what_is_no_array() -> None:
+    spec = SPECS["relu"]
+    p = problem(spec, spec.cases[3], FLOAT64)
+    good = run(spec, reference, p.arrays, p.options, p.dy, p.given)
+    parity(spec, spec.cases[3], FLOAT64, None, good)
+    for wrong in (list(good.outputs["y"]), good.outputs["y"].astype(np.float32), None):
+        with pytest.raises(AssertionError):
+            parity(spec, spec.cases[3], FLOAT64, None, good._replace(outputs={"y": wrong}))

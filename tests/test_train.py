@@ -1,0 +1,191 @@
+"""The Trainer: learning, checkpoints, exact resume, interruption."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+from fastnn import data, io, models, nn, optim, train
+from fastnn.optim import schedules
+
+
+def problem(n=96, seed=0):
+    """Three classes of 1 x 6 x 6 images that differ in which rows are bright."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 3
+    x = rng.standard_normal((n, 1, 6, 6)).astype(np.float32)
+    x[np.arange(n), 0, 2 * y] += 3
+    return x, y
+
+
+def small_model(seed=0):
+    return nn.Sequential(
+        *models.small.conv_bn_relu(1, 4),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.Linear(36, 3),
+    ).reset_parameters(seed)
+
+
+def setup(seed=0, **arguments):
+    model = small_model(seed)
+    rate = schedules.warmup(schedules.cosine(0.01, 40), 5)
+    trainer = train.Trainer(model, optim.AdamW(model.parameters(), rate), **arguments)
+    return trainer, data.Loader(*problem(), 10, seed=seed)
+
+
+def same_tensors(a, b):
+    a, b = io.load_safetensors(a), io.load_safetensors(b)
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_it_learns_and_records(tmp_path):
+    trainer, loader = setup()
+    history = trainer.fit(loader, 4, validation=problem(seed=1), out=tmp_path)
+    assert history["epoch"] == [1, 2, 3, 4] and len(history.steps) == 4 * 10
+    assert history["val_accuracy"][-1] > 0.9 > 0.8 > history["accuracy"][0]
+    assert history["loss"][0] > history["loss"][-1] and not history.interrupted
+    steps = np.array(history.steps[:10])
+    weights = [10] * 9 + [6]
+    assert history["loss"][0] == pytest.approx(np.average(steps, weights=weights), rel=1e-12)
+    assert trainer.evaluate(problem(seed=1))["accuracy"] == history["val_accuracy"][-1]
+    assert trainer.model.training
+    best = io.load_safetensors(tmp_path / train.BEST)
+    assert io.read_metadata(tmp_path / train.BEST)["epoch"] == str(history.best_epoch)
+    assert history["val_accuracy"][history.best_epoch - 1] == max(history["val_accuracy"])
+    model = small_model(seed=9)
+    model.load_state_dict(best)
+    outputs = train.Trainer(model, optim.SGD(model.parameters())).predict(problem(seed=1)[0])
+    assert train.accuracy(outputs, problem()[1]) == max(history["val_accuracy"])
+
+
+@pytest.mark.parametrize("stop", [3, 10, 17, 20])
+def test_resume_is_bitwise(stop, tmp_path):
+    """An interrupt after any step, then resume with fresh objects, gives the unbroken run."""
+    validation = problem(seed=1)
+    whole, loader = setup()
+    expected = whole.fit(loader, 3, validation=validation, out=tmp_path / "whole")
+
+    def interrupting(outputs, targets):
+        if broken.model.training and broken.optimizer.steps == stop:
+            os.kill(os.getpid(), signal.SIGINT)
+        return train.accuracy(outputs, targets)
+
+    broken, loader = setup(metrics={"accuracy": interrupting})
+    first = broken.fit(loader, 3, validation=validation, out=tmp_path / "parts")
+    assert first.interrupted and len(first.steps) == stop
+    resumed, loader = setup()
+    history = resumed.fit(loader, 3, validation=validation, out=tmp_path / "parts", resume=True)
+    assert not history.interrupted and history.steps == expected.steps
+    for row, other in zip(history.epochs, expected.epochs, strict=True):
+        for name in row.keys() - {"seconds", "samples_per_second"}:
+            assert row[name] == other[name], name
+    for name in (train.BEST, train.LAST):
+        same_tensors(tmp_path / "parts" / name, tmp_path / "whole" / name)
+
+
+def test_ctrl_c_handler_is_put_back():
+    before = signal.getsignal(signal.SIGINT)
+    trainer, loader = setup()
+    trainer.fit(loader, 1)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_second_ctrl_c_ends_at_once():
+    def twice(outputs, targets):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return 0.0
+
+    trainer, loader = setup(metrics={"accuracy": twice})
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(loader, 1)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_the_update():
+    trainer, _ = setup()
+    x, y = problem()
+    x[75, 0, 0, 0] = np.nan
+    before = None
+
+    def watching(outputs, targets):
+        nonlocal before
+        before = trainer.model.state_dict()["0.weight"]
+        return 0.0
+
+    trainer.metrics = {"accuracy": watching}
+    with pytest.raises(FloatingPointError, match=r"loss is nan at step 7 \(epoch 1, lr"):
+        trainer.fit(data.Loader(x, y, 10, shuffle=False), 1)
+    np.testing.assert_array_equal(trainer.model.state_dict()["0.weight"], before)
+
+
+def test_checkpoints_of_other_runs_are_refused(tmp_path):
+    trainer, loader = setup()
+    trainer.fit(loader, 1, out=tmp_path)
+    other, loader = setup()
+    with pytest.raises(FileNotFoundError):
+        other.fit(loader, 1, out=tmp_path / "none", resume=True)
+    with pytest.raises(ValueError, match="needs out"):
+        other.fit(loader, 1, resume=True)
+    mlp = models.mlp([36, 3])
+    with pytest.raises(KeyError, match="missing keys"):
+        train.load_run(tmp_path / train.LAST, mlp, optim.SGD(mlp.parameters()))
+    with pytest.raises(ValueError, match=r"param_groups|state of parameter"):
+        train.load_run(tmp_path / train.LAST, other.model, optim.SGD(other.model.parameters()))
+    io.save_safetensors(other.model.state_dict(), tmp_path / train.LAST)
+    with pytest.raises(ValueError, match="no checkpoint of a run"):
+        other.fit(loader, 1, out=tmp_path, resume=True)
+
+
+def test_evaluation_restores_each_layers_mode():
+    trainer, _ = setup()
+    trainer.model[4].eval()
+    trainer.evaluate(problem())
+    assert [m.training for m in trainer.model] == [True] * 4 + [False] + [True] * 2
+
+
+def test_progress_is_silent_off_a_terminal_and_prints_lines_on_request(capsys):
+    trainer, loader = setup()
+    trainer.fit(loader, 1)
+    assert capsys.readouterr() == ("", "")
+    trainer, loader = setup(progress="lines")
+    trainer.fit(loader, 2, validation=problem(seed=1))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and lines[1].startswith("epoch 2/2: loss ") and "images/s" in lines[1]
+    with pytest.raises(ValueError, match="progress must be one of"):
+        setup(progress="loud")
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_progress_bar_uses_tqdm_where_it_is_installed(installed, capsys, monkeypatch):
+    if installed:
+        pytest.importorskip("tqdm")
+    else:
+        monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    trainer, loader = setup(progress="bar")
+    trainer.fit(loader, 1)
+    err = capsys.readouterr().err
+    assert "epoch 1/1" in err and ("batch/s" in err) == installed
+
+
+def test_plots(tmp_path, monkeypatch):
+    trainer, loader = setup()
+    history = trainer.fit(loader, 2, validation=problem(seed=1))
+    x, y = problem()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "matplotlib", None)
+        patch.setitem(sys.modules, "matplotlib.figure", None)
+        patch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+        with pytest.raises(ImportError, match=r"fastnn\[plot\]"):
+            train.plot_history(history, tmp_path / "curve.png")
+    pytest.importorskip("matplotlib")
+    train.plot_history(history, tmp_path / "curve.png")
+    assert train.plot_mistakes(x, y, (y + (y > 1)) % 3, tmp_path / "wrong.png") == 32
+    assert train.plot_mistakes(x, y, y, tmp_path / "none.png") == 0
+    for name in ("curve", "wrong", "none"):
+        assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
