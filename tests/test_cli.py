@@ -90,7 +90,10 @@ def test_info(capsys):
 
 def test_module_runs():
     result = subprocess.run(
-        [sys.executable, "-P", "-m", "fastnn", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-m", "fastnn", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert result.stdout.startswith("fastnn ")
 
