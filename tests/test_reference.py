@@ -76,7 +76,6 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "elu": lambda a, o: {"y": F.elu(a["x"], **o)},
     "sigmoid": lambda a, o: {"y": torch.sigmoid(a["x"])},
     "tanh": lambda a, o: {"y": torch.tanh(a["x"])},
-    "add": lambda a, o: {"y": a["x"] + a["other"]},
     "flatten": lambda a, o: {"y": a["x"].reshape(len(a["x"]), -1 if a["x"].numel() else 12)},
     "linear": lambda a, o: {"y": activate(F.linear(a["x"], a["weight"], a.get("bias")), o)},
     "conv2d": conv2d,
@@ -86,7 +85,7 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "softmax_cross_entropy": softmax_cross_entropy,
 }
 # Random, in place or of no torch counterpart: tested by test_philox, below and by test_specs.
-ELSEWHERE = {"dropout", "channels_last"} | {
+ELSEWHERE = {"add", "dropout", "channels_last"} | {
     f"{name}_step_" for name in ("sgd", "adagrad", "rmsprop", "adam")
 }
 

@@ -201,6 +201,23 @@ FASTNN_INLINE Vec<T> abs(Vec<T> a) {
   return bits<T, I>(bits<I, T>(a) & keep);
 }
 
+// a * 2^n, rounded once; n is within twice the range of T's exponent.
+template <class T>
+FASTNN_INLINE Vec<T> scale_by_power(Vec<T> a, Vec<Int<T>> n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return (Vec<T>)_mm512_maskz_scalef_ps(0xffff, (__m512)a, _mm512_maskz_cvtepi32_ps(0xffff, (__m512i)n));
+  } else {
+    return (Vec<T>)_mm512_maskz_scalef_pd(0xff, (__m512d)a, _mm512_maskz_cvtepi64_pd(0xff, (__m512i)n));
+  }
+#else
+  // Two factors, so that results near both ends of the range are right.
+  constexpr int kBias = sizeof(T) == 4 ? 127 : 1023, kMantissa = sizeof(T) == 4 ? 23 : 52;
+  const Vec<Int<T>> half = n >> 1;
+  return a * bits<T, Int<T>>((half + kBias) << kMantissa) * bits<T, Int<T>>((n - half + kBias) << kMantissa);
+#endif
+}
+
 // The numbers of the lanes: 0, 1, 2, ...
 template <class T>
 FASTNN_INLINE Vec<Int<T>> lane_numbers() {

@@ -16,46 +16,51 @@ FASTNN_INLINE Range part(int64_t i, int64_t parts, int64_t size) {
 // The parts that hold a pixel: the same formula with the roles exchanged.
 FASTNN_INLINE Range parts_of(int64_t pixel, int64_t parts, int64_t size) { return part(pixel, size, parts); }
 
-// A sum of pixels, all channels at a time: it stays in L1 while x streams by.
+// Pixels of an image: `count` side by side in each of `rows` rows that are `pitch` elements apart.
 template <class T>
-struct PixelSum {
-  int64_t channels;
-  const T* x_end;
-  T* sum;
-  const T* sum_end;
-  bool empty = true;
-
-  // kCount pixels that lie one after another, added in pairs first.
-  template <int kCount>
-  void add(const T* x) {
-    constexpr int64_t kW = kLanes<T>;
-    for (int64_t c = 0; c < channels; c += kW) {
-      const int64_t lanes = channels - c < kW ? channels - c : kW;
-      Vec<T> v[kCount];
-      for (int k = 0; k < kCount; ++k) v[k] = load_lanes(x + k * channels + c, lanes, x_end);
-#pragma GCC unroll 4
-      for (int half = kCount / 2; half > 0; half /= 2)
-#pragma GCC unroll 4
-        for (int k = 0; k < half; ++k) v[k] += v[k + half];
-      if (!empty) v[0] += load_lanes(sum + c, lanes, sum_end);
-      store_lanes(sum + c, v[0], lanes, sum_end);
-    }
-    empty = false;
-  }
-  void add_run(const T* x, int64_t pixels) {
-    for (; pixels >= 8; pixels -= 8, x += 8 * channels) add<8>(x);
-    if (pixels & 4) add<4>(x), x += 4 * channels;
-    if (pixels & 2) add<2>(x), x += 2 * channels;
-    if (pixels & 1) add<1>(x);
-  }
-  void divide(int64_t divisor) {
-    const Vec<T> by = splat(static_cast<T>(divisor));
-    for (int64_t c = 0; c < channels; c += kLanes<T>) {
-      const int64_t lanes = channels - c < kLanes<T> ? channels - c : kLanes<T>;
-      store_lanes(sum + c, load_lanes(sum + c, lanes, sum_end) / by, lanes, sum_end);
-    }
-  }
+struct Stretch {
+  const T* first;
+  int64_t rows, count, pitch;
 };
+
+// sum (+)= the pixels of s, / divisor.
+template <class T>
+FASTNN_INLINE void add_pixels(Stretch<T> s, int64_t channels, const T* x_end, bool empty, T divisor, T* sum,
+                              const T* sum_end) {
+  constexpr int kW = kLanes<T>;
+  for_channels<T>(channels, [&]<int NV>(int64_t c, int64_t lanes) {
+    const auto read = [&](const T* p, const T* end) { return NV > 1 ? load(p) : load_lanes(p, lanes, end); };
+    Vec<T> total[NV] = {};
+    if (!empty)
+      for (int u = 0; u < NV; ++u) total[u] = read(sum + c + u * kW, sum_end);
+    for (int64_t i = 0; i < s.rows; ++i) {
+      const T* x = s.first + i * s.pitch + c;
+      for (int64_t j = 0; j < s.count; ++j, x += channels)
+        for (int u = 0; u < NV; ++u) total[u] += read(x + u * kW, x_end);
+    }
+    for (int u = 0; u < NV; ++u) {
+      if constexpr (NV > 1)
+        store(sum + c + u * kW, total[u] / divisor);
+      else
+        store_lanes(sum + c, total[u] / divisor, lanes, sum_end);
+    }
+  });
+}
+
+// sum = all pixels of s / divisor. They are read 16 KB at a time, which stay in L1 while one group of
+// channels after the other is summed in registers.
+template <class T>
+FASTNN_INLINE void sum_pixels(Stretch<T> s, int64_t channels, const T* x_end, T divisor, T* sum, const T* sum_end) {
+  const int64_t pixels = 16384 / (channels * static_cast<int64_t>(sizeof(T))) + 4;
+  const int64_t count = s.count < pixels ? s.count : pixels, rows = pixels / count;
+  for (int64_t i = 0; i < s.rows; i += rows)
+    for (int64_t j = 0; j < s.count; j += count) {
+      const Stretch<T> part{s.first + i * s.pitch + j * channels, s.rows - i < rows ? s.rows - i : rows,
+                            s.count - j < count ? s.count - j : count, s.pitch};
+      const bool last = i + rows >= s.rows && j + count >= s.count;
+      add_pixels(part, channels, x_end, i + j == 0, last ? divisor : T{1}, sum, sum_end);
+    }
+}
 
 // The window of one output, and the pieces of its rows that are summed apart: 256 pixels in each, for
 // parallel work on few outputs and for short chains of additions.
@@ -68,48 +73,37 @@ struct Windows {
     const int64_t count = (rows * cols + 255) / 256;
     return count < rows ? count : rows;
   }
+  Range rows(int64_t output) const { return part(output / a.ow % a.oh, a.oh, a.ih); }
+  Range cols(int64_t output) const { return part(output % a.ow, a.ow, a.iw); }
+  T area(int64_t output) const { return static_cast<T>(rows(output).size() * cols(output).size()); }
 
-  void sum_piece(int64_t output, int64_t piece, int64_t pieces, T* sum, const T* sum_end, bool divided) const {
-    const Range rows = part(output / a.ow % a.oh, a.oh, a.ih), cols = part(output % a.ow, a.ow, a.iw);
-    const int64_t begin = rows.begin + rows.size() * piece / pieces;
-    const int64_t end = rows.begin + rows.size() * (piece + 1) / pieces;
+  Stretch<T> stretch(int64_t output, int64_t piece, int64_t pieces) const {
+    const Range r = rows(output), k = cols(output);
+    const int64_t begin = r.begin + r.size() * piece / pieces, end = r.begin + r.size() * (piece + 1) / pieces;
     const T* image = a.x + output / (a.oh * a.ow) * a.ih * a.iw * a.c;
-    PixelSum<T> total{a.c, a.x + a.n * a.ih * a.iw * a.c, sum, sum_end};
-    if (cols.size() == a.iw) {
-      total.add_run(image + begin * a.iw * a.c, (end - begin) * a.iw);
-    } else {
-      for (int64_t i = begin; i < end; ++i) total.add_run(image + (i * a.iw + cols.begin) * a.c, cols.size());
-    }
-    if (divided) total.divide(rows.size() * cols.size());
+    return {image + (begin * a.iw + k.begin) * a.c, end - begin, k.size(), a.iw * a.c};
   }
 
-  // y, or the pieces' sums where there is more than one.
-  void sum_all(T* sums, int64_t pieces) const {
-    const int64_t units = outputs() * pieces;
-    const int64_t bytes = a.n * a.ih * a.iw * a.c * static_cast<int64_t>(sizeof(T));
-    const Pieces blocks(units, 65536 / (bytes / units + 1) + 1);
-    parallel_blocks(blocks.count, a.width, bytes, [&](int64_t block, int) {
-      const T* end = sums + blocks.begin(block + 1) * a.c;
-      for (int64_t u = blocks.begin(block); u < blocks.begin(block + 1); ++u)
-        sum_piece(u / pieces, u % pieces, pieces, sums + u * a.c, end, pieces == 1);
-    });
-  }
   void run() const {
     if (outputs() * a.c == 0) return;
-    const int64_t p = pieces();
-    if (p == 1) return sum_all(a.y, 1);
-    T* partial = static_cast<T*>(a.workspace);
-    sum_all(partial, p);
-    const Pieces blocks(outputs(), 65536 / (p * a.c * static_cast<int64_t>(sizeof(T))) + 1);
-    parallel_blocks(
-        blocks.count, a.width, outputs() * p * a.c * static_cast<int64_t>(sizeof(T)), [&](int64_t block, int) {
-          for (int64_t o = blocks.begin(block); o < blocks.begin(block + 1); ++o) {
-            PixelSum<T> total{a.c, partial + outputs() * p * a.c, a.y + o * a.c, a.y + blocks.begin(block + 1) * a.c};
-            total.add_run(partial + o * p * a.c, p);
-            const Range rows = part(o / a.ow % a.oh, a.oh, a.ih), cols = part(o % a.ow, a.ow, a.iw);
-            total.divide(rows.size() * cols.size());
-          }
-        });
+    const int64_t p = pieces(), units = outputs() * p, channels = a.c;
+    const int64_t bytes = a.n * a.ih * a.iw * channels * static_cast<int64_t>(sizeof(T));
+    T* sums = p == 1 ? a.y : static_cast<T*>(a.workspace);
+    const T* x_end = a.x + a.n * a.ih * a.iw * channels;
+    const Pieces blocks(units, 65536 / (bytes / units + 1) + 1);
+    parallel_blocks(blocks.count, a.width, bytes, [&](int64_t block, int) {
+      const T* end = sums + blocks.begin(block + 1) * channels;
+      for (int64_t u = blocks.begin(block); u < blocks.begin(block + 1); ++u)
+        sum_pixels(stretch(u / p, u % p, p), channels, x_end, p == 1 ? area(u) : T{1}, sums + u * channels, end);
+    });
+    if (p == 1) return;
+    const Pieces rests(outputs(), 65536 / (p * channels * static_cast<int64_t>(sizeof(T))) + 1);
+    parallel_blocks(rests.count, a.width, units * channels * static_cast<int64_t>(sizeof(T)), [&](int64_t block, int) {
+      const T* end = a.y + rests.begin(block + 1) * channels;
+      for (int64_t o = rests.begin(block); o < rests.begin(block + 1); ++o)
+        sum_pixels<T>({sums + o * p * channels, 1, p, 0}, channels, sums + units * channels, area(o),
+                      a.y + o * channels, end);
+    });
   }
 };
 
@@ -140,12 +134,14 @@ void share(const AdaptiveAvgPool2dBackwardArgs<T>& a, T* shares) {
 }
 
 template <bool kStreaming, class T>
-void gather(const AdaptiveAvgPool2dBackwardArgs<T>& a, const T* shares, const Range* columns) {
+void gather(const AdaptiveAvgPool2dBackwardArgs<T>& args, const T* shares, const Range* columns) {
   constexpr int64_t kW = kLanes<T>;
-  const int64_t rows_in_all = a.n * a.ih, row = a.iw * a.c, row_bytes = row * static_cast<int64_t>(sizeof(T));
-  const T* shares_end = shares + a.n * a.oh * a.ow * a.c;
+  const int64_t rows_in_all = args.n * args.ih, row = args.iw * args.c,
+                row_bytes = row * static_cast<int64_t>(sizeof(T));
+  const T* shares_end = shares + args.n * args.oh * args.ow * args.c;
   const Pieces blocks(rows_in_all, 65536 / row_bytes + 1);
-  parallel_blocks(blocks.count, a.width, 2 * rows_in_all * row_bytes, [&](int64_t block, int) {
+  parallel_blocks(blocks.count, args.width, 2 * rows_in_all * row_bytes, [&](int64_t block, int) {
+    const AdaptiveAvgPool2dBackwardArgs<T> a = args;  // a copy, which no store can alias
     const T* dx_end = a.dx + blocks.begin(block + 1) * row;
     Range above{-1, -1};
     for (int64_t r = blocks.begin(block); r < blocks.begin(block + 1); ++r) {

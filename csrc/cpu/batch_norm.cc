@@ -22,12 +22,12 @@ void sum_pairs(const Rows<T>& rows, int width, int64_t bytes, double* sums, T* l
     T* own = second + row;
     for (int64_t i = 0; i < rows.length; ++i) first[i] = second[i] = 0;
     setup(block, own);
-    rows.sweep_block(block, [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
+    rows.template sweep_block<4>(block, [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
       Vec<T> a = load_some<kWhole>(first + lane, n), b = load_some<kWhole>(second + lane, n);
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) terms.template operator()<kWhole>(offset + r * rows.length, lane, n, own, a, b);
-      put_some<kWhole, false>(first + lane, a, n);
-      put_some<kWhole, false>(second + lane, b, n);
+      put_some<kWhole>(first + lane, a, n);
+      put_some<kWhole>(second + lane, b, n);
     });
     double* out = sums + block * 2 * channels;
     for (int64_t c = 0; c < channels; ++c) out[c] = out[channels + c] = 0;
@@ -44,6 +44,11 @@ int64_t sums_bytes(const Rows<T>& rows, int width) {
   return rows.blocks * 2 * rows.channels * static_cast<int64_t>(sizeof(double)) +
          width * 3 * rows.row_size() * static_cast<int64_t>(sizeof(T));
 }
+
+// Strips taken at once: four share the loads of the parameters; where an exponential is computed those
+// loads do not show, and four copies of it would only make the code long.
+template <Activation A>
+inline constexpr int kAtOnce = A == Activation::elu || A == Activation::sigmoid || A == Activation::tanh ? 1 : 4;
 
 // ---- forward ----
 
@@ -81,24 +86,26 @@ void batch_statistics(const BatchNormArgs<T>& a, const Rows<T>& rows, double* me
   }
 }
 
-template <class T, Activation A, bool kResidual, bool kStreaming>
-void normalise(const BatchNormArgs<T>& a, const Rows<T>& rows, const T* mean, const T* scale, const T* bias) {
+template <class T, Activation A, bool kResidual>
+void normalise(const BatchNormArgs<T>& a, const Rows<T>& rows, bool streaming, const T* mean, const T* scale,
+               const T* bias) {
   const Vec<T> parameter = splat(a.activation_parameter);
   const int64_t bytes = a.rows * a.channels * static_cast<int64_t>(sizeof(T)) * (kResidual ? 3 : 2);
   // Backwards: what the statistics read last is still in the caches.
   parallel_blocks(rows.blocks, a.width, bytes, [&](int64_t i, int) {
-    rows.sweep_block(rows.blocks - 1 - i, [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
-      const Vec<T> m = load_some<kWhole>(mean + lane, n), s = load_some<kWhole>(scale + lane, n),
-                   b = load_some<kWhole>(bias + lane, n);
+    rows.template sweep_block<kAtOnce<A>>(
+        rows.blocks - 1 - i, [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
+          const Vec<T> m = load_some<kWhole>(mean + lane, n), s = load_some<kWhole>(scale + lane, n),
+                       b = load_some<kWhole>(bias + lane, n);
 #pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        const int64_t at = offset + r * rows.length;
-        Vec<T> z = fma(load_some<kWhole>(a.x + at, n) - m, s, b);
-        if constexpr (kResidual) z += load_some<kWhole>(a.residual + at, n);
-        put_some<kWhole, kStreaming>(a.y + at, activate<A, T>(z, parameter), n);
-      }
-    });
-    if (kStreaming) stream_fence();
+          for (int r = 0; r < R; ++r) {
+            const int64_t at = offset + r * rows.length;
+            Vec<T> z = fma(load_some<kWhole>(a.x + at, n) - m, s, b);
+            if constexpr (kResidual) z += load_some<kWhole>(a.residual + at, n);
+            put_some<kWhole>(a.y + at, activate<A, T>(z, parameter), n, streaming);
+          }
+        });
+    if (streaming) stream_fence();
   });
 }
 
@@ -154,14 +161,10 @@ void forward(const BatchNormArgs<T>& a) {
   rows.repeat(a.bias, 0, bias_row);
   const bool streaming = streams(rows, a.y);
   with_activation(a.activation, [&]<Activation A>() {
-    if (a.residual && streaming)
-      normalise<T, A, true, true>(a, rows, mean_row, scale_row, bias_row);
-    else if (a.residual)
-      normalise<T, A, true, false>(a, rows, mean_row, scale_row, bias_row);
-    else if (streaming)
-      normalise<T, A, false, true>(a, rows, mean_row, scale_row, bias_row);
+    if (a.residual)
+      normalise<T, A, true>(a, rows, streaming, mean_row, scale_row, bias_row);
     else
-      normalise<T, A, false, false>(a, rows, mean_row, scale_row, bias_row);
+      normalise<T, A, false>(a, rows, streaming, mean_row, scale_row, bias_row);
   });
 }
 
@@ -210,23 +213,24 @@ struct Backward {
   }
 
   // dx = scale dz + slope (x - mean) + constant.
-  template <bool kResidual, bool kStreaming>
-  void apply() const {
+  template <bool kResidual>
+  void apply(bool streaming) const {
     const int64_t bytes = 3 * a.rows * a.channels * static_cast<int64_t>(sizeof(T));
     parallel_blocks(rows.blocks, a.width, bytes, [&](int64_t i, int) {
-      rows.sweep_block(rows.blocks - 1 - i, [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
-        const Vec<T> m = load_some<kWhole>(mean + lane, n), s = load_some<kWhole>(scale + lane, n),
-                     k = load_some<kWhole>(slope + lane, n), c = load_some<kWhole>(constant + lane, n);
+      rows.template sweep_block<kAtOnce<A>>(
+          rows.blocks - 1 - i, [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
+            const Vec<T> m = load_some<kWhole>(mean + lane, n), s = load_some<kWhole>(scale + lane, n),
+                         k = load_some<kWhole>(slope + lane, n), c = load_some<kWhole>(constant + lane, n);
 #pragma GCC unroll 4
-        for (int r = 0; r < R; ++r) {
-          const int64_t at = offset + r * rows.length;
-          const Vec<T> centred = load_some<kWhole>(a.x + at, n) - m;
-          const Vec<T> dz = gradient<kWhole>(at, lane, n, centred);
-          put_some<kWhole, kStreaming>(a.dx + at, fma(s, dz, fma(centred, k, c)), n);
-          if constexpr (kResidual) put_some<kWhole, kStreaming>(a.dresidual + at, dz, n);
-        }
-      });
-      if (kStreaming) stream_fence();
+            for (int r = 0; r < R; ++r) {
+              const int64_t at = offset + r * rows.length;
+              const Vec<T> centred = load_some<kWhole>(a.x + at, n) - m;
+              const Vec<T> dz = gradient<kWhole>(at, lane, n, centred);
+              put_some<kWhole>(a.dx + at, fma(s, dz, fma(centred, k, c)), n, streaming);
+              if constexpr (kResidual) put_some<kWhole>(a.dresidual + at, dz, n, streaming);
+            }
+          });
+      if (streaming) stream_fence();
     });
   }
 };
@@ -272,14 +276,10 @@ void backward(const BatchNormBackwardArgs<T>& a) {
       constant[i] = constant[i - channels];
     }
     const bool streaming = streams(rows, a.dx);
-    if (a.dresidual && streaming)
-      pass.template apply<true, true>();
-    else if (a.dresidual)
-      pass.template apply<true, false>();
-    else if (streaming)
-      pass.template apply<false, true>();
+    if (a.dresidual)
+      pass.template apply<true>(streaming);
     else
-      pass.template apply<false, false>();
+      pass.template apply<false>(streaming);
   };
   with_activation(a.activation, [&]<Activation A>() {
     if constexpr (A == Activation::relu || A == Activation::leaky_relu) {

@@ -41,22 +41,24 @@ struct ChannelRows {
   }
 
   // f.operator()<R, whole>(offset, lane, n): a vector of R strips, `length` apart, at element `offset` of
-  // the array and `lane` of the strip; n valid lanes unless whole.
-  template <class F>
+  // the array and `lane` of the strip; n valid lanes unless whole. R is 1 or kAtOnce.
+  template <int kAtOnce, class F>
   FASTNN_MEMBER void sweep_block(int64_t block, const F& f) const {
     int64_t s = block * per_block;
     const int64_t end = s + per_block < strips ? s + per_block : strips;
-    for (; s + 4 <= end; s += 4) sweep<4>(s * length, length, f);
+    if constexpr (kAtOnce > 1)
+      for (; s + kAtOnce <= end; s += kAtOnce) sweep<kAtOnce>(s * length, length, f);
     for (; s < end; ++s) sweep<1>(s * length, length, f);
     if (block == blocks - 1 && rest > 0) sweep<1>(strips * length, rest, f);
   }
 
   template <int R, class F>
-  static FASTNN_MEMBER void sweep(int64_t offset, int64_t count, const F& f) {
+  FASTNN_MEMBER void sweep(int64_t offset, int64_t count, const F& f) const {
     constexpr int64_t kW = kLanes<T>;
     int64_t lane = 0;
     for (; lane + kW <= count; lane += kW) f.template operator()<R, true>(offset + lane, lane, kW);
-    if (lane < count) f.template operator()<R, false>(offset + lane, lane, count - lane);
+    if (lane < count)
+      for (int r = 0; r < R; ++r) f.template operator()<1, false>(offset + r * length + lane, lane, count - lane);
   }
 
   // dst (length,) = a per-channel value, repeated.
@@ -74,12 +76,14 @@ FASTNN_INLINE Vec<T> load_some(const T* p, int64_t n) {
   else
     return load_n(p, n);
 }
-template <bool kWhole, bool kStreaming, class T>
-FASTNN_INLINE void put_some(T* p, Vec<T> v, int64_t n) {
-  if constexpr (kWhole)
-    put<kStreaming>(p, v);
-  else
+template <bool kWhole, class T>
+FASTNN_INLINE void put_some(T* p, Vec<T> v, int64_t n, bool streaming = false) {
+  if (!kWhole)
     store_n(p, v, n);
+  else if (streaming)
+    stream(p, v);
+  else
+    store(p, v);
 }
 
 }  // namespace fastnn::FASTNN_ISA

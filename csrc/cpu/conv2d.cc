@@ -202,7 +202,7 @@ struct WeightGradient {
               for (int64_t k = 0; k < pieces.count; ++k) {
                 t.a = a + c.tap_offset(g) + m * c.block + pieces.begin(k);
                 t.c = sums + panels.offset(p, c.depth) + (row + m * stretch + pieces.begin(k)) * columns;
-                pick_tile<T, Walk::transposed>(pieces.size(k), panels.vectors(p))(t);
+                tile_for<T>(Walk::transposed, pieces.size(k), panels.vectors(p))(t);
               }
             }
           }

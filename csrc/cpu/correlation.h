@@ -249,9 +249,7 @@ static void correlate(const Correlation<T>& c, const T* packed, const OutputGrid
           const int64_t j = tiles.begin(k), size = tiles.size(k);
           t.a = band + i * c.rows.stride * c.row_size + j * c.block;
           t.c = row + j * out.col;
-          const TileFn<T> fn = c.block == kBlock ? pick_tile<T, Walk::dense_rows>(size, vectors)
-                                                 : pick_tile<T, Walk::any_rows>(size, vectors);
-          fn(t);
+          tile_for<T>(c.block == kBlock ? Walk::dense_rows : Walk::any_rows, size, vectors)(t);
         }
       }
     }

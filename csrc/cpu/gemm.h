@@ -126,13 +126,14 @@ static void gemm(const Gemm<T>& g, void* workspace) {
         for (int64_t i = k0; i < k1; i += kBlock)
           list[count++] = {i * rows, i * vectors * kLanes<T>, k1 - i < kBlock ? k1 - i : kBlock};
         for (int64_t i = 0; i < tiles.count; ++i) {
-          const TileFn<T> fn = pick_tile<T, Walk::dense_rows>(tiles.size(i), vectors);
+          const TileFn<T> fn = tile_for<T>(Walk::dense_rows, tiles.size(i), vectors);
           for (int64_t p = panel_blocks.begin(pb); p < panel_blocks.begin(pb + 1); ++p) {
             if (panels.vectors(p) != vectors) continue;
             Epilogue<T> epilogue = g.epilogue;
             if (epilogue.bias) epilogue.bias += p * Panels<T>::kWide;
             TileArgs<T> t;
             t.a = packed_a + r0 * depth + tiles.begin(i) * kBlock;
+            t.a_row = kBlock;
             t.segments = list;
             t.count = count;
             t.b = packed_b + panels.offset(p, g.k);

@@ -62,15 +62,13 @@ FASTNN_INLINE Vec<T> clamp_keeping_nan(Vec<T> x, T least, T most) {
   return select<T>(x < least, splat(least), x);
 }
 
-// 2^n in two factors, so that results near both ends of the range are right.
 template <class T>
 FASTNN_INLINE Vec<T> exp(Vec<T> x) {
   using C = ExpConstants<T>;
   x = clamp_keeping_nan<T>(x, C::least, C::most);
   Vec<Int<T>> n;
   const Vec<T> p = expm1_reduced<T>(x, n) + static_cast<T>(1);
-  const Vec<Int<T>> half = n >> 1;
-  return p * power_of_two<T>(half) * power_of_two<T>(n - half);
+  return scale_by_power<T>(p, n);
 }
 
 // exp(x) - 1 for x <= 88 (float) or 709 (double), without cancellation near 0.

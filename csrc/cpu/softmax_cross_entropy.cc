@@ -21,7 +21,7 @@ FASTNN_INLINE Vec<T> keep_lanes(Vec<T> v, int64_t lanes, T rest) {
 
 template <class T>
 struct Rows {
-  const SoftmaxCrossEntropyArgs<T>& a;
+  const SoftmaxCrossEntropyArgs<T> a;  // a copy, which no store can alias
   static constexpr int64_t kW = kLanes<T>;
 
   const T* logits_end() const { return a.logits + a.n * a.c; }
@@ -33,7 +33,7 @@ struct Rows {
 
   // q of the classes from c on.
   template <Target K>
-  Vec<T> quota(int64_t row, int64_t c, int64_t lanes) const {
+  __attribute__((always_inline)) Vec<T> quota(int64_t row, int64_t c, int64_t lanes) const {
     Vec<T> q = splat(a.off);
     if constexpr (K == Target::soft) {
       q = load_lanes(a.distribution + row * a.c + c, lanes, a.distribution + a.n * a.c) * a.on + a.off;
@@ -46,7 +46,7 @@ struct Rows {
   }
 
   template <Target K, bool kStreaming>
-  T row(int64_t r, T* e, const T* dlogits_end) const {
+  __attribute__((always_inline)) T row(int64_t r, T* e, const T* dlogits_end) const {
     const T* x = a.logits + r * a.c;
     T* dlogits = a.dlogits + r * a.c;
     const auto each = [&](const auto& body) {
@@ -110,11 +110,13 @@ struct Rows {
     // A row costs about as much as 256 bytes of traffic, a logit's exponential as four logits.
     const int64_t bytes = a.n * (256 + 4 * a.c * static_cast<int64_t>(sizeof(T)));
     parallel_blocks(p.count, a.width, bytes, [&](int64_t block, int worker) {
-      const T* end = a.dlogits + p.begin(block + 1) * a.c;
+      const Rows rows{a};
+      T* scratch_row = scratches + worker * scratch();
+      const T* end = rows.a.dlogits + p.begin(block + 1) * rows.a.c;
       double sum = 0;
       for (int64_t r = p.begin(block); r < p.begin(block + 1); ++r) {
-        const T loss = row<K, kStreaming>(r, scratches + worker * scratch(), end);
-        if (a.losses) a.losses[r] = loss;
+        const T loss = rows.template row<K, kStreaming>(r, scratch_row, end);
+        if (rows.a.losses) rows.a.losses[r] = loss;
         sum += loss;
       }
       sums[block] = sum;

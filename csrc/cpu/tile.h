@@ -50,76 +50,12 @@ inline constexpr int64_t kBlock = 16;
 template <class T>
 using TileFn = void (*)(const TileArgs<T>&);
 
-// Rows of A at a compile-time distance (kRow > 0) need one address register for all of them.
+// How A is walked. Rows at a compile-time distance need one address register for all of them.
 enum class Walk { dense_rows, any_rows, transposed };
 
-template <class T, int P, int NV, Walk W>
-void tile(const TileArgs<T>& t) {
-  constexpr int kL = kLanes<T>;
-  Vec<T> acc[P][NV];
-#pragma GCC unroll 16
-  for (int p = 0; p < P; ++p)
-#pragma GCC unroll 2
-    for (int v = 0; v < NV; ++v) acc[p][v] = Vec<T>{};
-
-  const int64_t row = W == Walk::dense_rows ? kBlock : W == Walk::transposed ? 1 : t.a_row;
-  const int64_t step = W == Walk::transposed ? t.a_step : 1;
-  for (int64_t s = 0; s < t.count; ++s) {
-    const Segment& segment = t.segments[s];
-    const T* a = t.a + segment.a;
-    const T* b = t.b + segment.b;
-#pragma GCC unroll 2
-    for (int64_t k = 0; k < segment.run; ++k) {
-      Vec<T> bv[NV];
-#pragma GCC unroll 2
-      for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kL);
-#pragma GCC unroll 16
-      for (int p = 0; p < P; ++p) {
-        const Vec<T> av = splat(a[p * row]);
-#pragma GCC unroll 2
-        for (int v = 0; v < NV; ++v) acc[p][v] = fma(av, bv[v], acc[p][v]);
-      }
-      a += step;
-      b += NV * kL;
-    }
-  }
-
-  const bool whole = t.cols == NV * kL;
-#pragma GCC unroll 16
-  for (int p = 0; p < P; ++p) {
-    T* c = t.c + p * t.c_row;
-#pragma GCC unroll 2
-    for (int v = 0; v < NV; ++v) {
-      int64_t n = t.cols - v * kL;
-      n = n > kL ? kL : n;
-      if (n <= 0) break;
-      Vec<T> y = acc[p][v];
-      if (t.accumulate) y = (whole ? load(c + v * kL) : load_n(c + v * kL, n)) + y;
-      if (t.epilogue) {
-        const Epilogue<T>& e = *t.epilogue;
-        if (e.bias) y = y + (whole ? load(e.bias + v * kL) : load_n(e.bias + v * kL, n));
-        if (e.activation != Activation::none) y = activate_any<T>(e.activation, y, e.leaky_slope, e.elu_alpha);
-      }
-      if (whole)
-        store(c + v * kL, y);
-      else
-        store_n(c + v * kL, y, n);
-    }
-  }
-}
-
-// The tile of `rows` rows: an instance for each count up to kMaxRows.
-template <class T, Walk W, int NV, int P = 1>
-FASTNN_INLINE TileFn<T> pick_rows(int64_t rows) {
-  if constexpr (P > kMaxRows[NV])
-    return nullptr;
-  else
-    return rows == P ? &tile<T, P, NV, W> : pick_rows<T, W, NV, P + 1>(rows);
-}
-template <class T, Walk W>
-FASTNN_INLINE TileFn<T> pick_tile(int64_t rows, int vectors) {
-  return vectors == 2 ? pick_rows<T, W, 2>(rows) : pick_rows<T, W, 1>(rows);
-}
+// The tile of 1 <= rows <= kMaxRows[vectors] rows and 1 or 2 vectors.
+template <class T>
+TileFn<T> tile_for(Walk walk, int64_t rows, int vectors);
 
 // Columns are cut into panels of two vectors; a rest that fits one vector is a panel of one.
 template <class T>

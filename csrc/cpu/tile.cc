@@ -1,0 +1,113 @@
+#include "cpu/tile.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+// Activations other than relu, on the finished tile in memory: once, not in each of the tiles.
+template <class T>
+__attribute__((noinline)) void activate_rows(const TileArgs<T>& t, int rows) {
+  constexpr int kL = kLanes<T>;
+  const Epilogue<T>& e = *t.epilogue;
+  for (int p = 0; p < rows; ++p)
+    for (int64_t j = 0; j < t.cols; j += kL) {
+      T* c = t.c + p * t.c_row + j;
+      const int64_t n = t.cols - j < kL ? t.cols - j : kL;
+      store_n(c, activate_any<T>(e.activation, load_n(c, n), e.leaky_slope, e.elu_alpha), n);
+    }
+}
+
+template <class T, int P, int NV, Walk W>
+void tile(const TileArgs<T>& t) {
+  constexpr int kL = kLanes<T>;
+  Vec<T> acc[P][NV];
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) acc[p][v] = Vec<T>{};
+
+  const int64_t row = W == Walk::dense_rows ? kBlock : W == Walk::transposed ? 1 : t.a_row;
+  const int64_t step = W == Walk::transposed ? t.a_step : 1;
+  for (int64_t s = 0; s < t.count; ++s) {
+    const Segment& segment = t.segments[s];
+    const T* a = t.a + segment.a;
+    const T* b = t.b + segment.b;
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < segment.run; ++k) {
+      Vec<T> bv[NV];
+#pragma GCC unroll 2
+      for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kL);
+#pragma GCC unroll 16
+      for (int p = 0; p < P; ++p) {
+        const Vec<T> av = splat(a[p * row]);
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; ++v) acc[p][v] = fma(av, bv[v], acc[p][v]);
+      }
+      a += step;
+      b += NV * kL;
+    }
+  }
+
+  const bool whole = t.cols == NV * kL;
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p) {
+    T* c = t.c + p * t.c_row;
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) {
+      int64_t n = t.cols - v * kL;
+      n = n > kL ? kL : n;
+      if (n <= 0) break;
+      Vec<T> y = acc[p][v];
+      if (t.accumulate) y = (whole ? load(c + v * kL) : load_n(c + v * kL, n)) + y;
+      if (t.epilogue) {
+        const Epilogue<T>& e = *t.epilogue;
+        if (e.bias) y = y + (whole ? load(e.bias + v * kL) : load_n(e.bias + v * kL, n));
+        if (e.activation == Activation::relu) y = activate<Activation::relu, T>(y, y);
+      }
+      if (whole)
+        store(c + v * kL, y);
+      else
+        store_n(c + v * kL, y, n);
+    }
+  }
+  if (t.epilogue && t.epilogue->activation > Activation::relu) activate_rows(t, P);
+}
+
+// A tile for each number of rows from 1 on.
+template <class T, int NV, Walk W, int P = 1>
+constexpr void fill(TileFn<T>* table) {
+  if constexpr (P <= kMaxRows[NV]) {
+    table[P] = &tile<T, P, NV, W>;
+    fill<T, NV, W, P + 1>(table);
+  }
+}
+
+template <class T>
+struct Tiles {
+  TileFn<T> table[3][3][kMaxTileRows + 1] = {};
+  constexpr Tiles() {
+    // In float64 the walk over dense rows is not worth instances of its own.
+    constexpr Walk kDense = sizeof(T) == 4 ? Walk::dense_rows : Walk::any_rows;
+    fill<T, 1, kDense>(table[0][1]);
+    fill<T, 2, kDense>(table[0][2]);
+    fill<T, 1, Walk::any_rows>(table[1][1]);
+    fill<T, 2, Walk::any_rows>(table[1][2]);
+    fill<T, 1, Walk::transposed>(table[2][1]);
+    fill<T, 2, Walk::transposed>(table[2][2]);
+  }
+};
+// Constant data: code compiled for one ISA must not run when the module is loaded.
+constexpr Tiles<float> kFloatTiles;
+constexpr Tiles<double> kDoubleTiles;
+
+}  // namespace
+
+template <>
+TileFn<float> tile_for<float>(Walk walk, int64_t rows, int vectors) {
+  return kFloatTiles.table[static_cast<int>(walk)][vectors][rows];
+}
+template <>
+TileFn<double> tile_for<double>(Walk walk, int64_t rows, int vectors) {
+  return kDoubleTiles.table[static_cast<int>(walk)][vectors][rows];
+}
+
+}  // namespace fastnn::FASTNN_ISA
