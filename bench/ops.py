@@ -38,7 +38,8 @@ def channels_last(value: Any) -> Any:
     if isinstance(value, list):
         return [channels_last(v) for v in value]
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        return np.array(fastnn.channels_last(value), copy=True, order="K")
+        # In the pool's memory, where a network's activations live: leaky_relu of slope 1 copies.
+        return F.leaky_relu(fastnn.channels_last(value), 1.0) if value.ndim > 2 else value.copy()
     return value
 
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SETTLE = 0.005  # seconds; GNU's OpenMP workers spin for about 4 ms after their work is done
+WARM = 0.002
+TURN = 0.004
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -21,26 +25,37 @@ def interleave(
 ) -> dict[str, Timing]:
     """Time the contenders in turns, A B C A B C, for about `budget` seconds.
 
-    A turn repeats a short call until it lasts 0.2 ms, so that the clock does not show. The first
-    two rounds warm caches, pools and just-in-time compilers and are not counted.
+    A turn waits until the contender before has come to rest, warms its own caches and threads, and
+    then times calls for at least 4 ms. The wait is a busy one: a core that sleeps comes back slow.
     """
-    repeats: dict[str, int] = {}
-    for name, call in contenders.items():
-        call()
-        start = time.perf_counter()
-        call()
-        repeats[name] = max(1, round(2e-4 / max(1e-7, time.perf_counter() - start)))
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     end = time.perf_counter() + budget
     rounds = 0
-    while rounds < least + 2 or time.perf_counter() < end:
+    while rounds < least or time.perf_counter() < end:
         for name, call in contenders.items():
-            start = time.perf_counter()
-            for _ in range(repeats[name]):
-                call()
-            seconds[name].append((time.perf_counter() - start) / repeats[name])
+            wait(SETTLE)
+            repeat(call, WARM)
+            seconds[name].append(repeat(call, TURN))
         rounds += 1
-    return {name: summary(values[2:]) for name, values in seconds.items()}
+    return {name: summary(values) for name, values in seconds.items()}
+
+
+def wait(seconds: float) -> None:
+    """Keep this core busy."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def repeat(call: Callable[[], object], least: float) -> float:
+    """Mean seconds of a call, over at least `least` seconds of calls."""
+    start = now = time.perf_counter()
+    calls = 0
+    while now - start < least:
+        call()
+        calls += 1
+        now = time.perf_counter()
+    return (now - start) / calls
 
 
 def summary(values: list[float]) -> Timing:

@@ -48,15 +48,19 @@ template <class T>
 using Int = typename IntOf<T>::type;
 
 // ---- moving ----
+// Through a vector type aligned as its element: such a store may change other T, but not the pointers and
+// sizes of a loop, which after a memcpy would all be read again.
+template <class T>
+struct UnalignedVecOf {
+  typedef T type __attribute__((vector_size(kVectorBytes), aligned(sizeof(T))));
+};
 template <class T>
 FASTNN_INLINE Vec<T> load(const T* p) {
-  Vec<T> v;
-  __builtin_memcpy(&v, p, sizeof v);
-  return v;
+  return *reinterpret_cast<const typename UnalignedVecOf<T>::type*>(p);
 }
 template <class T>
 FASTNN_INLINE void store(T* p, Vec<T> v) {
-  __builtin_memcpy(p, &v, sizeof v);
+  *reinterpret_cast<typename UnalignedVecOf<T>::type*>(p) = v;
 }
 
 // A broadcast straight from memory where the ISA has it (vector + scalar would add to zero instead).
@@ -107,14 +111,24 @@ FASTNN_INLINE void store_n(T* p, Vec<T> v, int64_t n) {
 
 // Past the caches, a write that does not first read the line saves a third of the traffic.
 // p must be aligned to the vector.
-template <class T>
-FASTNN_INLINE void stream(T* p, Vec<T> v) {
+FASTNN_INLINE void stream(float* p, Vec<float> v) {
 #if defined(__AVX512F__)
-  _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)v);
+  __builtin_ia32_movntps512(p, (__v16sf)v);
 #elif defined(__AVX2__)
-  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), (__m256i)v);
+  __builtin_ia32_movntps256(p, (__v8sf)v);
 #elif defined(__x86_64__)
-  _mm_stream_si128(reinterpret_cast<__m128i*>(p), (__m128i)v);
+  __builtin_ia32_movntps(p, (__v4sf)v);
+#else
+  store(p, v);
+#endif
+}
+FASTNN_INLINE void stream(double* p, Vec<double> v) {
+#if defined(__AVX512F__)
+  __builtin_ia32_movntpd512(p, (__v8df)v);
+#elif defined(__AVX2__)
+  __builtin_ia32_movntpd256(p, (__v4df)v);
+#elif defined(__x86_64__)
+  __builtin_ia32_movntpd(p, (__v2df)v);
 #else
   store(p, v);
 #endif
