@@ -236,3 +236,18 @@ def test_no_symbol_is_shared_between_isas(path: Path, tmp_path: Path) -> None:
     assert any("fastnn::avx2::" in name for kind, name in symbols if kind in "TWVu")
     shared = [name for kind, name in symbols if kind in "WVu" and "fastnn::avx2::" not in name]
     assert not shared
+
+
+ARM_COMPILER = "aarch64-linux-gnu-g++"
+
+
+@pytest.mark.skipif(not shutil.which(ARM_COMPILER), reason=f"needs {ARM_COMPILER}")
+@pytest.mark.parametrize("path", KERNELS, ids=relative)
+def test_kernels_build_for_arm64(path: Path, tmp_path: Path) -> None:
+    """Every kernel compiles for NEON, without a warning."""
+    flags = "-std=c++20 -O1 -fPIC -fno-exceptions -fno-rtti -ffp-contract=off -Wall -Wextra -Werror"
+    names = ["-Wno-psabi", "-DFASTNN_ISA=neon", "-I", str(CSRC), "-o", str(tmp_path / "kernel.o")]
+    result = subprocess.run(
+        [ARM_COMPILER, *flags.split(), *names, "-c", str(path)], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr

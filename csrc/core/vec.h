@@ -2,6 +2,7 @@
 // Everything lives in the ISA's namespace and inlines, so no symbol is shared between ISAs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #if defined(__x86_64__)
@@ -61,6 +62,12 @@ FASTNN_INLINE Vec<T> load(const T* p) {
 template <class T>
 FASTNN_INLINE void store(T* p, Vec<T> v) {
   *reinterpret_cast<typename UnalignedVecOf<T>::type*>(p) = v;
+}
+
+// Asks for the line of p; any address will do.
+template <class T>
+FASTNN_INLINE void prefetch(const T* p) {
+  __builtin_prefetch(p, 0, 3);
 }
 
 // A broadcast straight from memory where the ISA has it (vector + scalar would add to zero instead).
@@ -172,7 +179,7 @@ FASTNN_INLINE Vec<float> sqrt(Vec<float> a) {
 #elif defined(__x86_64__)
   return (Vec<float>)_mm_sqrt_ps((__m128)a);
 #else
-  Vec<float> r;
+  Vec<float> r{};
   for (int i = 0; i < kLanes<float>; ++i) r[i] = __builtin_sqrtf(a[i]);
   return r;
 #endif
@@ -185,7 +192,7 @@ FASTNN_INLINE Vec<double> sqrt(Vec<double> a) {
 #elif defined(__x86_64__)
   return (Vec<double>)_mm_sqrt_pd((__m128d)a);
 #else
-  Vec<double> r;
+  Vec<double> r{};
   for (int i = 0; i < kLanes<double>; ++i) r[i] = __builtin_sqrt(a[i]);
   return r;
 #endif
@@ -289,7 +296,7 @@ FASTNN_INLINE Vec<Int<T>> load_bytes(const uint8_t* p) {
   return (Vec<Int<T>>)(sizeof(T) == 4 ? wide : _mm_unpacklo_epi32(wide, zero));
 #endif
 #else
-  Vec<Int<T>> v;
+  Vec<Int<T>> v{};
   for (int i = 0; i < kLanes<T>; ++i) v[i] = p[i];
   return v;
 #endif

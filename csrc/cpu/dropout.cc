@@ -9,7 +9,7 @@ namespace {
 // The words of kLanes<T> elements as lanes as wide as T.
 FASTNN_INLINE Vec<uint32_t> wide_words(const uint32_t* words, float) { return load(words); }
 FASTNN_INLINE Vec<uint64_t> wide_words(const uint32_t* words, double) {
-  Vec<uint64_t> v;
+  Vec<uint64_t> v{};
   for (int i = 0; i < kLanes<double>; ++i) v[i] = words[i];
   return v;
 }

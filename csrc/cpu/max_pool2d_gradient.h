@@ -19,7 +19,7 @@ FASTNN_INLINE Vec<Int<T>> load_codes(const I* p) {
   else if constexpr (sizeof(T) == 4)
     return load(p);
   else {
-    Vec<Int<T>> v;
+    Vec<Int<T>> v{};
     for (int i = 0; i < kLanes<T>; ++i) v[i] = p[i];
     return v;
   }

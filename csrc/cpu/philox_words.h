@@ -33,7 +33,7 @@ FASTNN_INLINE void philox_steps(uint64_t first, const PhiloxKeys& keys, uint32_t
   // Pairing within 128 bits below puts even lanes first, then odd ones; so lane 2q holds block q and lane
   // 2q + 1 block kPhiloxStep / 2 + q.
   constexpr int kHalf = kPhiloxStep > 1 ? kPhiloxStep / 2 : 1;
-  Words counter;
+  Words counter{};
   for (int lane = 0; lane < kPhiloxStep; ++lane) counter[lane] = static_cast<uint64_t>((lane & 1) * kHalf + lane / 2);
   Words c0[kSteps], c1[kSteps], c2[kSteps], c3[kSteps];
 #pragma GCC unroll 4
