@@ -1,0 +1,132 @@
+// Depthwise convolution: one filter a channel, so vectors run along the channels and nothing is packed but
+// the weights, as [kh][kw][channel].
+#pragma once
+
+#include "core/parallel.h"
+#include "cpu/elementwise.h"
+#include "cpu/tile.h"
+#include "ops/conv2d.h"
+
+namespace fastnn::FASTNN_ISA {
+
+template <class T>
+FASTNN_INLINE bool is_depthwise(const Conv2dArgs<T>& a) {
+  return a.groups > 1 && a.groups == a.ci && a.groups == a.co;
+}
+
+template <class T>
+struct Depthwise {
+  static constexpr int64_t kW = kLanes<T>;
+  static constexpr int64_t kPieces = 16;  // sums of the weight gradient, added in order
+  Conv2dArgs<T> a;
+
+  int64_t taps() const { return a.kh * a.kw; }
+  Pieces pieces() const { return Pieces(a.n * a.oh, (a.n * a.oh + kPieces - 1) / kPieces + (a.n * a.oh == 0)); }
+  int64_t forward_bytes() const { return taps() * a.ci * static_cast<int64_t>(sizeof(T)); }
+  int64_t gradient_bytes() const { return pieces().count * forward_bytes(); }
+  int64_t cost() const { return a.n * a.oh * a.ow * a.ci * (taps() + 1); }
+
+  void pack(T* w) const {
+    for (int64_t k = 0; k < taps(); ++k)
+      for (int64_t c = 0; c < a.ci; ++c)
+        w[k * a.ci + c] =
+            a.weight[c * a.weight_strides.out + k / a.kw * a.weight_strides.kh + k % a.kw * a.weight_strides.kw];
+  }
+
+  // f(channel, n): a vector of n channels.
+  template <class F>
+  FASTNN_MEMBER void for_channels(const F& f) const {
+    for (int64_t c = 0; c < a.ci; c += kW) f(c, a.ci - c < kW ? a.ci - c : kW);
+  }
+  FASTNN_MEMBER static Vec<T> get(const T* p, int64_t n) { return n == kW ? load(p) : load_n(p, n); }
+  FASTNN_MEMBER static void set(T* p, Vec<T> v, int64_t n) { n == kW ? store(p, v) : store_n(p, v, n); }
+
+  void forward() const {
+    T* w = static_cast<T*>(a.workspace);
+    pack(w);
+    parallel_blocks(a.n * a.oh, a.width, cost(), [&](int64_t block, int) {
+      const int64_t image = block / a.oh, top = block % a.oh * a.stride_h - a.pad_top;
+      const T* x = a.x + image * a.ih * a.iw * a.ci;
+      T* y = a.y + block * a.ow * a.ci;
+      for (int64_t ow = 0; ow < a.ow; ++ow) {
+        const int64_t left = ow * a.stride_w - a.pad_left;
+        for_channels([&](int64_t c, int64_t n) {
+          Vec<T> sum = a.bias ? get(a.bias + c, n) : Vec<T>{};
+          for (int64_t i = 0; i < a.kh; ++i) {
+            const int64_t row = top + i * a.dilation_h;
+            if (row < 0 || row >= a.ih) continue;
+            for (int64_t j = 0; j < a.kw; ++j) {
+              const int64_t col = left + j * a.dilation_w;
+              if (col < 0 || col >= a.iw) continue;
+              sum = fma(get(x + (row * a.iw + col) * a.ci + c, n), get(w + (i * a.kw + j) * a.ci + c, n), sum);
+            }
+          }
+          set(y + ow * a.ci + c, activate_any<T>(a.activation, sum, a.activation_parameter, a.activation_parameter), n);
+        });
+      }
+    });
+  }
+
+  // dx(row, col) = sum over taps of dy at the outputs that read it.
+  void input_gradient() const {
+    T* w = static_cast<T*>(a.workspace);
+    pack(w);
+    parallel_blocks(a.n * a.ih, a.width, cost(), [&](int64_t block, int) {
+      const int64_t image = block / a.ih, row = block % a.ih + a.pad_top;
+      const T* dy = a.dy + image * a.oh * a.ow * a.ci;
+      T* dx = a.dx + block * a.iw * a.ci;
+      for (int64_t col = 0; col < a.iw; ++col) {
+        for_channels([&](int64_t c, int64_t n) {
+          Vec<T> sum{};
+          for (int64_t i = 0; i < a.kh; ++i) {
+            const int64_t down = row - i * a.dilation_h;
+            if (down < 0 || down % a.stride_h != 0 || down / a.stride_h >= a.oh) continue;
+            for (int64_t j = 0; j < a.kw; ++j) {
+              const int64_t right = col + a.pad_left - j * a.dilation_w;
+              if (right < 0 || right % a.stride_w != 0 || right / a.stride_w >= a.ow) continue;
+              const int64_t pixel = down / a.stride_h * a.ow + right / a.stride_w;
+              sum = fma(get(dy + pixel * a.ci + c, n), get(w + (i * a.kw + j) * a.ci + c, n), sum);
+            }
+          }
+          set(dx + col * a.ci + c, sum, n);
+        });
+      }
+    });
+  }
+
+  void weight_gradient() const {
+    const Pieces parts = pieces();
+    const int64_t size = taps() * a.ci;
+    T* sums = static_cast<T*>(a.workspace);
+    parallel_blocks(parts.count, a.width, cost(), [&](int64_t part, int) {
+      T* mine = sums + part * size;
+      for (int64_t i = 0; i < size; ++i) mine[i] = 0;
+      for (int64_t r = parts.begin(part); r < parts.begin(part + 1); ++r) {
+        const T* dy = a.dy + r * a.ow * a.ci;
+        for (int64_t k = 0; k < taps(); ++k) {
+          const int64_t row = r % a.oh * a.stride_h - a.pad_top + k / a.kw * a.dilation_h;
+          if (row < 0 || row >= a.ih) continue;
+          const T* x = a.x + (r / a.oh * a.ih + row) * a.iw * a.ci;
+          const int64_t shift = k % a.kw * a.dilation_w - a.pad_left;
+          for_channels([&](int64_t c, int64_t n) {
+            Vec<T> sum = get(mine + k * a.ci + c, n);
+            for (int64_t ow = 0; ow < a.ow; ++ow) {
+              const int64_t col = ow * a.stride_w + shift;
+              if (col < 0 || col >= a.iw) continue;
+              sum = fma(get(x + col * a.ci + c, n), get(dy + ow * a.ci + c, n), sum);
+            }
+            set(mine + k * a.ci + c, sum, n);
+          });
+        }
+      }
+    });
+    for (int64_t k = 0; k < taps(); ++k)
+      for (int64_t c = 0; c < a.ci; ++c) {
+        T total = 0;
+        for (int64_t part = 0; part < parts.count; ++part) total += sums[part * size + k * a.ci + c];
+        a.dweight[c * a.weight_strides.out + k / a.kw * a.weight_strides.kh + k % a.kw * a.weight_strides.kw] = total;
+      }
+  }
+};
+
+}  // namespace fastnn::FASTNN_ISA
