@@ -26,10 +26,10 @@ struct Depthwise {
   int64_t gradient_bytes() const { return pieces().count * forward_bytes(); }
   int64_t cost() const { return a.n * a.oh * a.ow * a.ci * (taps() + 1); }
 
-  void pack(T* w) const {
+  void pack(T* w, bool turned = false) const {
     for (int64_t k = 0; k < taps(); ++k)
       for (int64_t c = 0; c < a.ci; ++c)
-        w[k * a.ci + c] =
+        w[(turned ? taps() - 1 - k : k) * a.ci + c] =
             a.weight[c * a.weight_strides.out + k / a.kw * a.weight_strides.kh + k % a.kw * a.weight_strides.kw];
   }
 
@@ -44,32 +44,89 @@ struct Depthwise {
   void forward() const {
     T* w = static_cast<T*>(a.workspace);
     pack(w);
-    parallel_blocks(a.n * a.oh, a.width, cost(), [&](int64_t block, int) {
-      const int64_t image = block / a.oh, top = block % a.oh * a.stride_h - a.pad_top;
-      const T* x = a.x + image * a.ih * a.iw * a.ci;
-      T* y = a.y + block * a.ow * a.ci;
-      for (int64_t ow = 0; ow < a.ow; ++ow) {
-        const int64_t left = ow * a.stride_w - a.pad_left;
-        for_channels([&](int64_t c, int64_t n) {
-          Vec<T> sum = a.bias ? get(a.bias + c, n) : Vec<T>{};
-          for (int64_t i = 0; i < a.kh; ++i) {
-            const int64_t row = top + i * a.dilation_h;
-            if (row < 0 || row >= a.ih) continue;
-            for (int64_t j = 0; j < a.kw; ++j) {
-              const int64_t col = left + j * a.dilation_w;
-              if (col < 0 || col >= a.iw) continue;
-              sum = fma(get(x + (row * a.iw + col) * a.ci + c, n), get(w + (i * a.kw + j) * a.ci + c, n), sum);
-            }
-          }
-          set(y + ow * a.ci + c, activate_any<T>(a.activation, sum, a.activation_parameter, a.activation_parameter), n);
-        });
+    correlate({a.x, a.ih, a.iw, a.y, a.oh, a.ow, a.stride_h, a.stride_w, a.pad_top, a.pad_left}, w, true);
+  }
+
+  struct Grid {
+    const T* in;
+    int64_t ih, iw;
+    T* out;
+    int64_t oh, ow, stride_h, stride_w, pad_top, pad_left;
+  };
+
+  // kPixels outputs from column ow on, all of whose columns of taps are inside; the rows [first, last) are.
+  template <int kPixels>
+  FASTNN_MEMBER void inside(const Grid& g, const T* x, T* y, int64_t ow, int64_t first, int64_t last, int64_t c,
+                            int64_t n, const T* w, bool epilogue) const {
+    Vec<T> sum[kPixels];
+#pragma GCC unroll 4
+    for (int p = 0; p < kPixels; ++p) sum[p] = epilogue && a.bias ? get(a.bias + c, n) : Vec<T>{};
+    for (int64_t i = first; i < last; ++i)
+      for (int64_t j = 0; j < a.kw; ++j) {
+        const T* at =
+            x + ((i - first) * a.dilation_h * g.iw + ow * g.stride_w - g.pad_left + j * a.dilation_w) * a.ci + c;
+        const Vec<T> weight = get(w + (i * a.kw + j) * a.ci + c, n);
+#pragma GCC unroll 4
+        for (int p = 0; p < kPixels; ++p) sum[p] = fma(get(at + p * g.stride_w * a.ci, n), weight, sum[p]);
       }
+#pragma GCC unroll 4
+    for (int p = 0; p < kPixels; ++p) {
+      if (epilogue && a.activation != Activation::none)
+        sum[p] = activate_any<T>(a.activation, sum[p], a.activation_parameter, a.activation_parameter);
+      set(y + (ow + p) * a.ci + c, sum[p], n);
+    }
+  }
+
+  void correlate(const Grid& g, const T* w, bool epilogue) const {
+    const int64_t reach = (a.kw - 1) * a.dilation_w;
+    // Outputs [begin, end) of a row have every column of taps inside.
+    int64_t begin = g.pad_left > 0 ? (g.pad_left + g.stride_w - 1) / g.stride_w : 0;
+    int64_t end = g.iw - 1 - reach + g.pad_left >= 0 ? (g.iw - 1 - reach + g.pad_left) / g.stride_w + 1 : 0;
+    begin = begin < g.ow ? begin : g.ow;
+    end = end < g.ow ? end : g.ow;
+    if (end < begin) end = begin;
+    parallel_blocks(a.n * g.oh, a.width, cost(), [&, begin, end](int64_t block, int) {
+      const int64_t image = block / g.oh, top = block % g.oh * g.stride_h - g.pad_top;
+      const T* x = g.in + image * g.ih * g.iw * a.ci;
+      T* y = g.out + block * g.ow * a.ci;
+      int64_t first = 0, last = a.kh;
+      while (first < last && top + first * a.dilation_h < 0) ++first;
+      while (last > first && top + (last - 1) * a.dilation_h >= g.ih) --last;
+      const T* rows = x + (top + first * a.dilation_h) * g.iw * a.ci;
+      for_channels([&](int64_t c, int64_t n) {
+        int64_t ow = 0;
+        for (; ow < begin; ++ow) border(g, rows, y, ow, first, last, c, n, w, epilogue);
+        for (; ow + 4 <= end; ow += 4) inside<4>(g, rows, y, ow, first, last, c, n, w, epilogue);
+        for (; ow < end; ++ow) inside<1>(g, rows, y, ow, first, last, c, n, w, epilogue);
+        for (; ow < g.ow; ++ow) border(g, rows, y, ow, first, last, c, n, w, epilogue);
+      });
     });
+  }
+
+  // One output, some of whose columns of taps are outside.
+  void border(const Grid& g, const T* x, T* y, int64_t ow, int64_t first, int64_t last, int64_t c, int64_t n,
+              const T* w, bool epilogue) const {
+    Vec<T> sum = epilogue && a.bias ? get(a.bias + c, n) : Vec<T>{};
+    for (int64_t i = first; i < last; ++i)
+      for (int64_t j = 0; j < a.kw; ++j) {
+        const int64_t col = ow * g.stride_w - g.pad_left + j * a.dilation_w;
+        if (col < 0 || col >= g.iw) continue;
+        const T* at = x + ((i - first) * a.dilation_h * g.iw + col) * a.ci + c;
+        sum = fma(get(at, n), get(w + (i * a.kw + j) * a.ci + c, n), sum);
+      }
+    if (epilogue) sum = activate_any<T>(a.activation, sum, a.activation_parameter, a.activation_parameter);
+    set(y + ow * a.ci + c, sum, n);
   }
 
   // dx(row, col) = sum over taps of dy at the outputs that read it.
   void input_gradient() const {
     T* w = static_cast<T*>(a.workspace);
+    if (a.stride_h == 1 && a.stride_w == 1) {  // a correlation with the filter turned round
+      pack(w, true);
+      return correlate({a.dy, a.oh, a.ow, a.dx, a.ih, a.iw, 1, 1, (a.kh - 1) * a.dilation_h - a.pad_top,
+                        (a.kw - 1) * a.dilation_w - a.pad_left},
+                       w, false);
+    }
     pack(w);
     parallel_blocks(a.n * a.ih, a.width, cost(), [&](int64_t block, int) {
       const int64_t image = block / a.ih, row = block % a.ih + a.pad_top;
