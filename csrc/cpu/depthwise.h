@@ -33,13 +33,21 @@ struct Depthwise {
             a.weight[c * a.weight_strides.out + k / a.kw * a.weight_strides.kh + k % a.kw * a.weight_strides.kw];
   }
 
-  // f(channel, n): a vector of n channels.
+  // f.operator()<whole>(channel, n): a vector of n channels.
   template <class F>
   FASTNN_MEMBER void for_channels(const F& f) const {
-    for (int64_t c = 0; c < a.ci; c += kW) f(c, a.ci - c < kW ? a.ci - c : kW);
+    int64_t c = 0;
+    for (; c + kW <= a.ci; c += kW) f.template operator()<true>(c, kW);
+    if (c < a.ci) f.template operator()<false>(c, a.ci - c);
   }
-  FASTNN_MEMBER static Vec<T> get(const T* p, int64_t n) { return n == kW ? load(p) : load_n(p, n); }
-  FASTNN_MEMBER static void set(T* p, Vec<T> v, int64_t n) { n == kW ? store(p, v) : store_n(p, v, n); }
+  template <bool kWhole>
+  FASTNN_MEMBER static Vec<T> get(const T* p, int64_t n) {
+    return kWhole ? load(p) : load_n(p, n);
+  }
+  template <bool kWhole>
+  FASTNN_MEMBER static void set(T* p, Vec<T> v, int64_t n) {
+    kWhole ? store(p, v) : store_n(p, v, n);
+  }
 
   void forward() const {
     T* w = static_cast<T*>(a.workspace);
@@ -55,25 +63,25 @@ struct Depthwise {
   };
 
   // kPixels outputs from column ow on, all of whose columns of taps are inside; the rows [first, last) are.
-  template <int kPixels>
+  template <bool kWhole, int kPixels>
   FASTNN_MEMBER void inside(const Grid& g, const T* x, T* y, int64_t ow, int64_t first, int64_t last, int64_t c,
                             int64_t n, const T* w, bool epilogue) const {
     Vec<T> sum[kPixels];
 #pragma GCC unroll 4
-    for (int p = 0; p < kPixels; ++p) sum[p] = epilogue && a.bias ? get(a.bias + c, n) : Vec<T>{};
+    for (int p = 0; p < kPixels; ++p) sum[p] = epilogue && a.bias ? get<kWhole>(a.bias + c, n) : Vec<T>{};
     for (int64_t i = first; i < last; ++i)
       for (int64_t j = 0; j < a.kw; ++j) {
         const T* at =
             x + ((i - first) * a.dilation_h * g.iw + ow * g.stride_w - g.pad_left + j * a.dilation_w) * a.ci + c;
-        const Vec<T> weight = get(w + (i * a.kw + j) * a.ci + c, n);
+        const Vec<T> weight = get<kWhole>(w + (i * a.kw + j) * a.ci + c, n);
 #pragma GCC unroll 4
-        for (int p = 0; p < kPixels; ++p) sum[p] = fma(get(at + p * g.stride_w * a.ci, n), weight, sum[p]);
+        for (int p = 0; p < kPixels; ++p) sum[p] = fma(get<kWhole>(at + p * g.stride_w * a.ci, n), weight, sum[p]);
       }
 #pragma GCC unroll 4
     for (int p = 0; p < kPixels; ++p) {
       if (epilogue && a.activation != Activation::none)
         sum[p] = activate_any<T>(a.activation, sum[p], a.activation_parameter, a.activation_parameter);
-      set(y + (ow + p) * a.ci + c, sum[p], n);
+      set<kWhole>(y + (ow + p) * a.ci + c, sum[p], n);
     }
   }
 
@@ -93,29 +101,30 @@ struct Depthwise {
       while (first < last && top + first * a.dilation_h < 0) ++first;
       while (last > first && top + (last - 1) * a.dilation_h >= g.ih) --last;
       const T* rows = x + (top + first * a.dilation_h) * g.iw * a.ci;
-      for_channels([&](int64_t c, int64_t n) {
+      for_channels([&]<bool kWhole>(int64_t c, int64_t n) {
         int64_t ow = 0;
-        for (; ow < begin; ++ow) border(g, rows, y, ow, first, last, c, n, w, epilogue);
-        for (; ow + 4 <= end; ow += 4) inside<4>(g, rows, y, ow, first, last, c, n, w, epilogue);
-        for (; ow < end; ++ow) inside<1>(g, rows, y, ow, first, last, c, n, w, epilogue);
-        for (; ow < g.ow; ++ow) border(g, rows, y, ow, first, last, c, n, w, epilogue);
+        for (; ow < begin; ++ow) border<kWhole>(g, rows, y, ow, first, last, c, n, w, epilogue);
+        for (; ow + 4 <= end; ow += 4) inside<kWhole, 4>(g, rows, y, ow, first, last, c, n, w, epilogue);
+        for (; ow < end; ++ow) inside<kWhole, 1>(g, rows, y, ow, first, last, c, n, w, epilogue);
+        for (; ow < g.ow; ++ow) border<kWhole>(g, rows, y, ow, first, last, c, n, w, epilogue);
       });
     });
   }
 
   // One output, some of whose columns of taps are outside.
+  template <bool kWhole>
   void border(const Grid& g, const T* x, T* y, int64_t ow, int64_t first, int64_t last, int64_t c, int64_t n,
               const T* w, bool epilogue) const {
-    Vec<T> sum = epilogue && a.bias ? get(a.bias + c, n) : Vec<T>{};
+    Vec<T> sum = epilogue && a.bias ? get<kWhole>(a.bias + c, n) : Vec<T>{};
     for (int64_t i = first; i < last; ++i)
       for (int64_t j = 0; j < a.kw; ++j) {
         const int64_t col = ow * g.stride_w - g.pad_left + j * a.dilation_w;
         if (col < 0 || col >= g.iw) continue;
         const T* at = x + ((i - first) * a.dilation_h * g.iw + col) * a.ci + c;
-        sum = fma(get(at, n), get(w + (i * a.kw + j) * a.ci + c, n), sum);
+        sum = fma(get<kWhole>(at, n), get<kWhole>(w + (i * a.kw + j) * a.ci + c, n), sum);
       }
     if (epilogue) sum = activate_any<T>(a.activation, sum, a.activation_parameter, a.activation_parameter);
-    set(y + ow * a.ci + c, sum, n);
+    set<kWhole>(y + ow * a.ci + c, sum, n);
   }
 
   // dx(row, col) = sum over taps of dy at the outputs that read it.
@@ -133,7 +142,7 @@ struct Depthwise {
       const T* dy = a.dy + image * a.oh * a.ow * a.ci;
       T* dx = a.dx + block * a.iw * a.ci;
       for (int64_t col = 0; col < a.iw; ++col) {
-        for_channels([&](int64_t c, int64_t n) {
+        for_channels([&]<bool kWhole>(int64_t c, int64_t n) {
           Vec<T> sum{};
           for (int64_t i = 0; i < a.kh; ++i) {
             const int64_t down = row - i * a.dilation_h;
@@ -142,10 +151,10 @@ struct Depthwise {
               const int64_t right = col + a.pad_left - j * a.dilation_w;
               if (right < 0 || right % a.stride_w != 0 || right / a.stride_w >= a.ow) continue;
               const int64_t pixel = down / a.stride_h * a.ow + right / a.stride_w;
-              sum = fma(get(dy + pixel * a.ci + c, n), get(w + (i * a.kw + j) * a.ci + c, n), sum);
+              sum = fma(get<kWhole>(dy + pixel * a.ci + c, n), get<kWhole>(w + (i * a.kw + j) * a.ci + c, n), sum);
             }
           }
-          set(dx + col * a.ci + c, sum, n);
+          set<kWhole>(dx + col * a.ci + c, sum, n);
         });
       }
     });
@@ -165,14 +174,14 @@ struct Depthwise {
           if (row < 0 || row >= a.ih) continue;
           const T* x = a.x + (r / a.oh * a.ih + row) * a.iw * a.ci;
           const int64_t shift = k % a.kw * a.dilation_w - a.pad_left;
-          for_channels([&](int64_t c, int64_t n) {
-            Vec<T> sum = get(mine + k * a.ci + c, n);
+          for_channels([&]<bool kWhole>(int64_t c, int64_t n) {
+            Vec<T> sum = get<kWhole>(mine + k * a.ci + c, n);
             for (int64_t ow = 0; ow < a.ow; ++ow) {
               const int64_t col = ow * a.stride_w + shift;
               if (col < 0 || col >= a.iw) continue;
-              sum = fma(get(x + col * a.ci + c, n), get(dy + ow * a.ci + c, n), sum);
+              sum = fma(get<kWhole>(x + col * a.ci + c, n), get<kWhole>(dy + ow * a.ci + c, n), sum);
             }
-            set(mine + k * a.ci + c, sum, n);
+            set<kWhole>(mine + k * a.ci + c, sum, n);
           });
         }
       }
