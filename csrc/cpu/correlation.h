@@ -63,7 +63,8 @@ struct Correlation {
     if (band > oh) band = oh;
     if (band < 1) band = 1;
     bands = (oh + band - 1) / band;
-    plane = band_rows(band) * row_size + 16;
+    // A cache line more, so that planes do not meet in one L1 set; whole lines, so that what follows is aligned.
+    plane = (band_rows(band) * row_size + 31) / 16 * 16;
   }
   int64_t band_rows(int64_t out_rows) const { return (out_rows - 1) * rows.stride + rows.extent(); }
   int64_t scratch_size() const { return blocks * plane; }
