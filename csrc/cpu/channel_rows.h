@@ -15,6 +15,7 @@ struct ChannelRows {
   int64_t strips;   // whole ones
   int64_t rest;     // elements behind the last whole strip
   int64_t per_block, blocks;
+  int64_t per_tile;  // strips of a block that are walked together, column by column: 4 KB, at least 4 strips
 
   ChannelRows(int64_t rows_, int64_t channels_) : rows(rows_), channels(channels_) {
     constexpr int64_t kW = kLanes<T>;
@@ -33,6 +34,8 @@ struct ChannelRows {
     if (per_block < (strips + 127) / 128) per_block = (strips + 127) / 128;
     blocks = (strips + per_block - 1) / per_block;
     if (blocks < 1) blocks = 1;
+    per_tile = 4096 / (length * static_cast<int64_t>(sizeof(T)));
+    if (per_tile < 4) per_tile = 4096;
   }
 
   int64_t block_rows(int64_t block) const {

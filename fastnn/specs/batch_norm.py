@@ -277,6 +277,7 @@ SPECS = (
         large=(
             case("images", (5, 33, 64, 63), residual=True, activation="relu"),
             case("rows", (20001, 37)),
+            case("more than the caches", (88001, 48), residual=True, activation="relu"),
             case("evaluation", (5, 33, 64, 63), training=False),
         ),
         bench=(
