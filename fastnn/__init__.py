@@ -20,7 +20,19 @@ from fastnn._runtime import (
 from fastnn.functional import channels_last, is_channels_last
 
 if TYPE_CHECKING:
-    from fastnn import data, functional, init, io, models, nn, optim, reference, specs, train
+    from fastnn import (
+        data,
+        functional,
+        init,
+        io,
+        models,
+        nn,
+        optim,
+        reference,
+        regularizers,
+        specs,
+        train,
+    )
 
 __version__ = "0.1.0"
 
@@ -42,6 +54,7 @@ __all__ = [
     "optim",
     "reference",
     "register_threadpoolctl",
+    "regularizers",
     "set_isa",
     "set_num_threads",
     "show_config",
@@ -51,7 +64,19 @@ __all__ = [
 ]
 
 _SUBMODULES = frozenset(
-    ["data", "functional", "init", "io", "models", "nn", "optim", "reference", "specs", "train"]
+    [
+        "data",
+        "functional",
+        "init",
+        "io",
+        "models",
+        "nn",
+        "optim",
+        "reference",
+        "regularizers",
+        "specs",
+        "train",
+    ]
 )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastnn import functional as F
-from fastnn import nn, optim
+from fastnn import nn, optim, regularizers
 from fastnn.optim import schedules
 
 RULES = {
@@ -177,3 +177,65 @@ def test_schedules_refuse_lengths_that_are_not_positive():
     for build in (schedules.step, schedules.cosine, schedules.linear, schedules.warmup):
         with pytest.raises(ValueError, match="must be positive, got 0"):
             build(0.1, 0)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_scale_and_clipping_are_those_of_pytorch(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs, arguments = RULES[name]
+    params = parameters()
+    tensors = [torch.tensor(p.data, requires_grad=True) for p in params]
+    optimizer = ours(params, **arguments)
+    peer = getattr(torch.optim, theirs)(tensors, **arguments)
+    for step in range(5):
+        optimizer.zero_grad()
+        for p, t, grad in zip(params, tensors, gradients(step), strict=True):
+            p.add_grad(8 * grad)
+            t.grad = torch.tensor(grad)
+        norm = optimizer.step(grad_scale=1 / 8, max_norm=2.0)
+        expected = torch.nn.utils.clip_grad_norm_(tensors, 2.0)
+        peer.step()
+        assert norm == pytest.approx(float(expected), rel=1e-12)
+        assert norm > 2  # the clipping took place
+    for p, t in zip(params, tensors, strict=True):
+        # PyTorch divides by norm + 1e-6: 5 steps of at most 1e-6 of a step's relative difference.
+        np.testing.assert_allclose(p.data, t.detach().numpy(), rtol=0, atol=5e-6)
+
+
+def test_a_gradient_that_is_not_finite_skips_the_step():
+    params = parameters()
+    optimizer = optim.Adam(params, lr=0.1)
+    before = [p.data.copy() for p in params]
+    for p, grad in zip(params, gradients(0), strict=True):
+        p.add_grad(grad)
+    params[1].grad[2] = np.inf
+    assert optimizer.step(max_norm=1.0) == np.inf
+    assert optimizer.steps == 0
+    for p, old in zip(params, before, strict=True):
+        np.testing.assert_array_equal(p.data, old)
+
+
+def test_regularizers_add_their_gradients():
+    plain, penal = parameters(), parameters()
+    one = optim.SGD(plain, lr=0.1)
+    two = optim.SGD(penal, lr=0.1, regularizer=regularizers.ElasticNet(0.01, 0.2))
+    old = [p.data.copy() for p in plain]
+    run(one, plain, [0])
+    run(two, penal, [0])
+    for w, p, q in zip(old, plain, penal, strict=True):
+        penalty = 0.01 * np.sign(w) + 0.2 * w
+        np.testing.assert_allclose(q.data, p.data - 0.1 * penalty, rtol=0, atol=1e-14)
+
+
+def test_regularizer_of_a_group_and_its_errors():
+    a, b, _ = parameters()
+    optimizer = optim.SGD([{"params": [a], "regularizer": regularizers.L1(0.5)}, {"params": [b]}])
+    assert [g["l1"] for g in optimizer.param_groups] == [0.5, 0.0]
+    assert optim.Adam([_], regularizer=regularizers.L2(0.5)).param_groups[0]["weight_decay"] == 0.5
+    with pytest.raises(ValueError, match="no L2 term"):
+        optim.AdamW(parameters(), regularizer=regularizers.L2(0.1))
+    for wrong in (-1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="l1 must be at least 0"):
+            regularizers.L1(wrong)
+    with pytest.raises(ValueError, match="max_norm must be above 0"):
+        optimizer.step(max_norm=0.0)

@@ -4,31 +4,29 @@
 #include <cstdint>
 
 #include "core/isa.h"
+#include "core/list_chunk.h"
 
 namespace fastnn {
 
 inline constexpr int kMaxRoles = 5;  // parameter, gradient, up to three states
 
-// Arrays of one role each, cut into chunks of a fixed size: chunk i covers elements [begin, begin + count)
-// of array `index`.
-struct StepChunk {
-  int64_t index, begin, count;
-};
-
+// Arrays of one role each, cut into chunks of a fixed size.
 template <class T>
 struct StepLists {
   T* const* roles[kMaxRoles];  // roles[r][array], null where the update does not use the role
-  const StepChunk* chunks;
+  const ListChunk* chunks;
   int64_t chunk_count;
   int64_t elements;
   int width;
+  // Every update goes by g = grad_scale * gradient + weight_decay * parameter + l1 * sign(parameter).
+  T grad_scale, weight_decay, l1;
 };
 
 // Roles: parameter, gradient, momentum buffer.
 template <class T>
 struct SgdArgs {
   StepLists<T> lists;
-  T lr, momentum, undampened, weight_decay;  // undampened = 1 - dampening
+  T lr, momentum, undampened;  // undampened = 1 - dampening
   bool nesterov;
 };
 FASTNN_KERNEL(void, sgd_step, SgdArgs)
@@ -37,7 +35,7 @@ FASTNN_KERNEL(void, sgd_step, SgdArgs)
 template <class T>
 struct AdagradArgs {
   StepLists<T> lists;
-  T lr, eps, weight_decay;
+  T lr, eps;
 };
 FASTNN_KERNEL(void, adagrad_step, AdagradArgs)
 
@@ -45,7 +43,7 @@ FASTNN_KERNEL(void, adagrad_step, AdagradArgs)
 template <class T>
 struct RmspropArgs {
   StepLists<T> lists;
-  T lr, alpha, rest, eps, weight_decay, momentum;  // rest = 1 - alpha
+  T lr, alpha, rest, eps, momentum;  // rest = 1 - alpha
   bool centered;
 };
 FASTNN_KERNEL(void, rmsprop_step, RmspropArgs)
@@ -57,7 +55,6 @@ struct AdamArgs {
   T beta1, rest1, beta2, rest2, eps;  // rest = 1 - beta
   T step_size;                        // lr / (1 - beta1^step)
   T root_correction;                  // 1 / sqrt(1 - beta2^step)
-  T weight_decay;                     // added to the gradient
   T shrink;                           // 1 - lr * decoupled decay
 };
 FASTNN_KERNEL(void, adam_step, AdamArgs)

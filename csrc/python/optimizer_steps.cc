@@ -4,20 +4,24 @@
 #include <cmath>
 
 #include "python/support/arguments.h"
+#include "python/support/array_lists.h"
 
 namespace fastnn {
 namespace {
 
-// One role's arrays: a single array or a list of them.
-std::vector<View> role_views(const char* op, const char* name, py::handle value) {
-  std::vector<View> views;
-  if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
-    int i = 0;
-    for (py::handle item : value) views.emplace_back(op, name, item, i++);
-  } else {
-    views.emplace_back(op, name, value);
-  }
-  return views;
+// What is made of the gradient before an update sees it.
+struct GradientTerms {
+  double scale, weight_decay, l1;
+  GradientTerms(const char* op, py::handle scale_, py::handle weight_decay_, py::handle l1_)
+      : scale(number(op, "grad_scale", scale_)),
+        weight_decay(number_at_least(op, "weight_decay", weight_decay_, 0)),
+        l1(number_at_least(op, "l1", l1_, 0)) {}
+};
+
+// The C order, or the channels-last one if the array lies so.
+Order order_of(const View& v) {
+  const Order plain = c_order(v.rank());
+  return !v.is_dense_in(plain) && v.is_channels_last() ? channels_last_order(v.rank()) : plain;
 }
 
 // The roles of an update, checked against the parameters: same count, dtype and shapes, dense in the same
@@ -25,7 +29,7 @@ std::vector<View> role_views(const char* op, const char* name, py::handle value)
 class Roles {
  public:
   Roles(const char* op, py::handle params) : op_(op) {
-    views_.push_back(role_views(op, "params", params));
+    views_.push_back(array_list(op, "params", params));
     for (const View& p : views_[0]) {
       p.need_float();
       p.need_like(views_[0][0]);
@@ -35,7 +39,7 @@ class Roles {
 
   void add(const char* name, py::handle value, bool written) {
     if (value.is_none()) fail_value(op_, name, "given for these options", "None");
-    std::vector<View> views = role_views(op_, name, value);
+    std::vector<View> views = array_list(op_, name, value);
     const std::vector<View>& params = views_[0];
     if (views.size() != params.size())
       fail_value(op_, name, "as many arrays as params (" + std::to_string(params.size()) + ")",
@@ -55,7 +59,7 @@ class Roles {
 
   // Runs kernel(lists) with the dtype of the parameters.
   template <class Run>
-  void run(const Run& kernel) {
+  void run(const GradientTerms& terms, const Run& kernel) {
     check_overlaps();
     if (views_[0].empty()) return;
     with_dtype(views_[0][0], [&]<class T>() {
@@ -77,28 +81,19 @@ class Roles {
         }
         lists.roles[r] = views_[r].empty() ? nullptr : pointers[r].data();
       }
-      constexpr int64_t kChunk = 16384;  // 64 KB of float32 a role
-      std::vector<StepChunk> chunks;
-      for (size_t i = 0; i < views_[0].size(); ++i) {
-        const int64_t n = views_[0][i].size();
-        for (int64_t begin = 0; begin < n; begin += kChunk)
-          chunks.push_back({static_cast<int64_t>(i), begin, std::min(kChunk, n - begin)});
-        lists.elements += n;
-      }
+      const ListChunks chunks(views_[0]);
       lists.chunks = chunks.data();
-      lists.chunk_count = static_cast<int64_t>(chunks.size());
+      lists.chunk_count = chunks.count();
+      lists.elements = chunks.elements;
       lists.width = num_threads();
+      lists.grad_scale = static_cast<T>(terms.scale);
+      lists.weight_decay = static_cast<T>(terms.weight_decay);
+      lists.l1 = static_cast<T>(terms.l1);
       without_gil(lists.elements * 4 * static_cast<int64_t>(sizeof(T)), [&] { kernel(lists); });
     });
   }
 
  private:
-  // The C order, or the channels-last one if the array lies so.
-  static Order order_of(const View& v) {
-    const Order plain = c_order(v.rank());
-    return !v.is_dense_in(plain) && v.is_channels_last() ? channels_last_order(v.rank()) : plain;
-  }
-
   // Written arrays apart from all others: sorted by address, neighbours are compared.
   void check_overlaps() const {
     struct Item {
@@ -122,11 +117,12 @@ class Roles {
 };
 
 void call_sgd_step(py::handle params, py::handle grads, py::handle buffers, py::handle lr_, py::handle momentum_,
-                   py::handle dampening_, py::handle nesterov_, py::handle weight_decay_) {
+                   py::handle dampening_, py::handle nesterov_, py::handle weight_decay_, py::handle l1_,
+                   py::handle grad_scale_) {
   constexpr const char* op = "sgd_step_";
   const double lr = number_at_least(op, "lr", lr_, 0), momentum = number_at_least(op, "momentum", momentum_, 0);
-  const double dampening = number(op, "dampening", dampening_),
-               decay = number_at_least(op, "weight_decay", weight_decay_, 0);
+  const double dampening = number(op, "dampening", dampening_);
+  const GradientTerms terms(op, grad_scale_, weight_decay_, l1_);
   const bool nesterov = boolean(op, "nesterov", nesterov_);
   if (nesterov && (momentum <= 0 || dampening != 0))
     fail_value(op, "nesterov", "used with momentum > 0 and dampening 0",
@@ -134,36 +130,35 @@ void call_sgd_step(py::handle params, py::handle grads, py::handle buffers, py::
   Roles roles(op, params);
   roles.add("grads", grads, false);
   if (momentum > 0) roles.add("momentum_buffers", buffers, true);
-  roles.run([&]<class T>(const StepLists<T>& lists) {
-    const SgdArgs<T> args{
-        lists,   static_cast<T>(lr), static_cast<T>(momentum), static_cast<T>(1 - dampening), static_cast<T>(decay),
-        nesterov};
+  roles.run(terms, [&]<class T>(const StepLists<T>& lists) {
+    const SgdArgs<T> args{lists, static_cast<T>(lr), static_cast<T>(momentum), static_cast<T>(1 - dampening), nesterov};
     sgd_step(args);
   });
 }
 
 void call_adagrad_step(py::handle params, py::handle grads, py::handle sums, py::handle lr_, py::handle eps_,
-                       py::handle weight_decay_) {
+                       py::handle weight_decay_, py::handle l1_, py::handle grad_scale_) {
   constexpr const char* op = "adagrad_step_";
   const double lr = number_at_least(op, "lr", lr_, 0), eps = number_at_least(op, "eps", eps_, 0);
-  const double decay = number_at_least(op, "weight_decay", weight_decay_, 0);
+  const GradientTerms terms(op, grad_scale_, weight_decay_, l1_);
   Roles roles(op, params);
   roles.add("grads", grads, false);
   roles.add("state_sums", sums, true);
-  roles.run([&]<class T>(const StepLists<T>& lists) {
-    const AdagradArgs<T> args{lists, static_cast<T>(lr), static_cast<T>(eps), static_cast<T>(decay)};
+  roles.run(terms, [&]<class T>(const StepLists<T>& lists) {
+    const AdagradArgs<T> args{lists, static_cast<T>(lr), static_cast<T>(eps)};
     adagrad_step(args);
   });
 }
 
 void call_rmsprop_step(py::handle params, py::handle grads, py::handle square_avgs, py::handle lr_, py::handle alpha_,
                        py::handle eps_, py::handle weight_decay_, py::handle momentum_, py::handle buffers,
-                       py::handle centered_, py::handle grad_avgs) {
+                       py::handle centered_, py::handle grad_avgs, py::handle l1_, py::handle grad_scale_) {
   constexpr const char* op = "rmsprop_step_";
   const double lr = number_at_least(op, "lr", lr_, 0), alpha = number_in(op, "alpha", alpha_, 0, 1);
-  const double eps = number_at_least(op, "eps", eps_, 0), decay = number_at_least(op, "weight_decay", weight_decay_, 0);
+  const double eps = number_at_least(op, "eps", eps_, 0);
   const double momentum = number_at_least(op, "momentum", momentum_, 0);
   const bool centered = boolean(op, "centered", centered_);
+  const GradientTerms terms(op, grad_scale_, weight_decay_, l1_);
   Roles roles(op, params);
   roles.add("grads", grads, false);
   roles.add("square_avgs", square_avgs, true);
@@ -172,13 +167,12 @@ void call_rmsprop_step(py::handle params, py::handle grads, py::handle square_av
   else
     roles.skip();
   if (centered) roles.add("grad_avgs", grad_avgs, true);
-  roles.run([&]<class T>(const StepLists<T>& lists) {
+  roles.run(terms, [&]<class T>(const StepLists<T>& lists) {
     const RmspropArgs<T> args{lists,
                               static_cast<T>(lr),
                               static_cast<T>(alpha),
                               static_cast<T>(1 - alpha),
                               static_cast<T>(eps),
-                              static_cast<T>(decay),
                               static_cast<T>(momentum),
                               centered};
     rmsprop_step(args);
@@ -187,12 +181,11 @@ void call_rmsprop_step(py::handle params, py::handle grads, py::handle square_av
 
 void call_adam_step(py::handle params, py::handle grads, py::handle exp_avgs, py::handle exp_avg_sqs, py::handle step_,
                     py::handle lr_, py::handle betas_, py::handle eps_, py::handle weight_decay_, py::handle decoupled_,
-                    py::handle amsgrad_, py::handle max_exp_avg_sqs) {
+                    py::handle amsgrad_, py::handle max_exp_avg_sqs, py::handle l1_, py::handle grad_scale_) {
   constexpr const char* op = "adam_step_";
   const uint64_t step = word64(op, "step", step_);
   if (step < 1) fail_value(op, "step", "at least 1", describe(step_));
   const double lr = number_at_least(op, "lr", lr_, 0), eps = number_at_least(op, "eps", eps_, 0);
-  const double decay = number_at_least(op, "weight_decay", weight_decay_, 0);
   if (!py::isinstance<py::sequence>(betas_) || py::isinstance<py::str>(betas_) || py::len(betas_) != 2)
     fail_type(op, "betas", "a pair of numbers", describe(betas_));
   double beta[2];
@@ -201,6 +194,9 @@ void call_adam_step(py::handle params, py::handle grads, py::handle exp_avgs, py
     if (beta[i] < 0 || beta[i] >= 1) fail_value(op, "betas", "in [0, 1)", describe(betas_));
   }
   const bool decoupled = boolean(op, "decoupled", decoupled_), amsgrad = boolean(op, "amsgrad", amsgrad_);
+  GradientTerms terms(op, grad_scale_, weight_decay_, l1_);
+  const double shrink = decoupled ? 1 - lr * terms.weight_decay : 1;
+  if (decoupled) terms.weight_decay = 0;
   Roles roles(op, params);
   roles.add("grads", grads, false);
   roles.add("exp_avgs", exp_avgs, true);
@@ -210,7 +206,7 @@ void call_adam_step(py::handle params, py::handle grads, py::handle exp_avgs, py
   // 1 - beta^step by expm1: exact where beta is close to 1 and the step small.
   const double correction1 = beta[0] > 0 ? -std::expm1(n * std::log(beta[0])) : 1.0;
   const double correction2 = beta[1] > 0 ? -std::expm1(n * std::log(beta[1])) : 1.0;
-  roles.run([&]<class T>(const StepLists<T>& lists) {
+  roles.run(terms, [&]<class T>(const StepLists<T>& lists) {
     AdamArgs<T> args{};
     args.lists = lists;
     args.beta1 = static_cast<T>(beta[0]), args.rest1 = static_cast<T>(1 - beta[0]);
@@ -218,8 +214,7 @@ void call_adam_step(py::handle params, py::handle grads, py::handle exp_avgs, py
     args.eps = static_cast<T>(eps);
     args.step_size = static_cast<T>(lr / correction1);
     args.root_correction = static_cast<T>(1 / std::sqrt(correction2));
-    args.weight_decay = decoupled ? T{0} : static_cast<T>(decay);
-    args.shrink = decoupled ? static_cast<T>(1 - lr * decay) : T{1};
+    args.shrink = static_cast<T>(shrink);
     adam_step(args);
   });
 }

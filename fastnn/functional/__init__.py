@@ -12,6 +12,7 @@ from .add import *
 from .batch_norm import *
 from .conv2d import *
 from .dropout import *
+from .global_norm import *
 from .layout import *
 from .linear import *
 from .max_pool2d import *

@@ -2,6 +2,10 @@
 
 All arrays of a call share one dtype, float32 or float64; each entry of a role has the shape of
 the parameter beside it. Parameters and state must be writable and must not overlap.
+
+``grad`` in the formulas is grad_scale * grads + l1 * sign(w): ``grad_scale`` undoes a loss scale or
+clips by the global norm (Pascanu et al. 2013, algorithm 1), ``l1`` adds the gradient of
+l1 * sum(abs(w)), with sign(0) = 0.
 """
 
 from .. import _core
@@ -20,6 +24,8 @@ def sgd_step_(
     dampening: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
+    l1: float = 0.0,
+    grad_scale: float = 1.0,
 ) -> None:
     """One step of stochastic gradient descent, in place.
 
@@ -33,10 +39,11 @@ def sgd_step_(
     grads : like ``params``, only read
     momentum_buffers : like ``params``, or None without momentum
         v, updated in place; starts as zeros.
-    lr, momentum, weight_decay : float >= 0
+    lr, momentum, weight_decay, l1 : float >= 0
     dampening : float
     nesterov : bool
         Needs momentum > 0 and dampening 0.
+    grad_scale : float
 
     Raises
     ------
@@ -52,7 +59,16 @@ def sgd_step_(
     deep learning", ICML 2013, in the form used by PyTorch.
     """
     _core.sgd_step_(
-        params, grads, momentum_buffers, lr, momentum, dampening, nesterov, weight_decay
+        params,
+        grads,
+        momentum_buffers,
+        lr,
+        momentum,
+        dampening,
+        nesterov,
+        weight_decay,
+        l1,
+        grad_scale,
     )
 
 
@@ -64,6 +80,8 @@ def adagrad_step_(
     lr: float,
     eps: float = 1e-10,
     weight_decay: float = 0.0,
+    l1: float = 0.0,
+    grad_scale: float = 1.0,
 ) -> None:
     """One step of AdaGrad, in place.
 
@@ -76,7 +94,8 @@ def adagrad_step_(
     grads : like ``params``, only read
     state_sums : like ``params``
         s, updated in place; starts as zeros.
-    lr, eps, weight_decay : float >= 0
+    lr, eps, weight_decay, l1 : float >= 0
+    grad_scale : float
 
     Raises
     ------
@@ -91,7 +110,7 @@ def adagrad_step_(
     Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
     optimization", JMLR 12, 2011, figure 1 (diagonal).
     """
-    _core.adagrad_step_(params, grads, state_sums, lr, eps, weight_decay)
+    _core.adagrad_step_(params, grads, state_sums, lr, eps, weight_decay, l1, grad_scale)
 
 
 def rmsprop_step_(
@@ -107,6 +126,8 @@ def rmsprop_step_(
     momentum_buffers: Arrays | None = None,
     centered: bool = False,
     grad_avgs: Arrays | None = None,
+    l1: float = 0.0,
+    grad_scale: float = 1.0,
 ) -> None:
     """One step of RMSprop, in place.
 
@@ -122,13 +143,14 @@ def rmsprop_step_(
     grads : like ``params``, only read
     square_avgs : like ``params``
         s, updated in place; starts as zeros.
-    lr, eps, weight_decay, momentum : float >= 0
+    lr, eps, weight_decay, momentum, l1 : float >= 0
     alpha : float in [0, 1]
     momentum_buffers : like ``params``, or None without momentum
         v, updated in place; starts as zeros.
     centered : bool
     grad_avgs : like ``params``, or None if not centered
         m, updated in place; starts as zeros.
+    grad_scale : float
 
     Raises
     ------
@@ -155,6 +177,8 @@ def rmsprop_step_(
         momentum_buffers,
         centered,
         grad_avgs,
+        l1,
+        grad_scale,
     )
 
 
@@ -172,6 +196,8 @@ def adam_step_(
     decoupled: bool = False,
     amsgrad: bool = False,
     max_exp_avg_sqs: Arrays | None = None,
+    l1: float = 0.0,
+    grad_scale: float = 1.0,
 ) -> None:
     """One step of Adam, in place; with ``decoupled`` weight decay, of AdamW.
 
@@ -188,12 +214,13 @@ def adam_step_(
         m and v, updated in place; start as zeros.
     step : int >= 1
         Number of this step, counted from 1.
-    lr, eps, weight_decay : float >= 0
+    lr, eps, weight_decay, l1 : float >= 0
     betas : (b1, b2), each in [0, 1)
     decoupled : bool
     amsgrad : bool
     max_exp_avg_sqs : like ``params``, or None without amsgrad
         smax, updated in place; starts as zeros.
+    grad_scale : float
 
     Raises
     ------
@@ -222,4 +249,6 @@ def adam_step_(
         decoupled,
         amsgrad,
         max_exp_avg_sqs,
+        l1,
+        grad_scale,
     )

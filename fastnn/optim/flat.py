@@ -88,3 +88,11 @@ class FlatGroup:
             if parameter.grad is not None:
                 indices.append(index)
         return indices
+
+    def chosen(
+        self, flat: np.ndarray, views: list[np.ndarray], indices: list[int]
+    ) -> np.ndarray | list[np.ndarray]:
+        """The whole buffer if all parameters are meant, else their views."""
+        if len(indices) == len(self.params):
+            return flat
+        return [views[index] for index in indices]

@@ -1,11 +1,14 @@
 """``Optimizer``: parameter groups, learning rate, step, state."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from .. import functional as F
 from ..nn import Parameter
+from ..regularizers import Regularizer
 from .flat import FlatGroup
 from .schedules import Schedule
 
@@ -14,6 +17,12 @@ Params = Iterable[Parameter] | Iterable[dict[str, Any]]
 
 Role = np.ndarray | list[np.ndarray]
 """One flat array of a whole group, or a list of arrays."""
+
+State = Mapping[str, Role]
+"""The rule's own arrays by name."""
+
+Common = Mapping[str, float]
+"""Arguments that every rule's kernel takes: ``lr``, ``weight_decay``, ``l1``, ``grad_scale``."""
 
 
 class Optimizer:
@@ -31,6 +40,9 @@ class Optimizer:
     defaults : dict
         Hyper-parameters by name; ``lr`` is a float or a schedule, a function of the number of
         steps done.
+    regularizer : Regularizer, optional
+        Adds its ``l1`` and ``l2`` to the group's ``l1`` and ``weight_decay``; a group may have its
+        own under that name.
 
     Attributes
     ----------
@@ -42,21 +54,37 @@ class Optimizer:
     Raises
     ------
     ValueError
-        No parameters, a parameter twice, or dtypes that differ within a group.
+        No parameters, a parameter twice, dtypes that differ within a group, or an L2 term where
+        the rule's weight decay is decoupled from the gradient.
     TypeError
         A group has a hyper-parameter that this rule does not know.
     """
 
-    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+    decoupled = False
+
+    def __init__(
+        self, params: Params, defaults: dict[str, Any], regularizer: Regularizer | None = None
+    ) -> None:
+        defaults = {**defaults, "l1": 0.0}
         given = list(params)
         groups = [item for item in given if isinstance(item, dict)] or [{"params": given}]
         self.param_groups: list[dict[str, Any]] = []
         for group in groups:
-            unknown = group.keys() - defaults.keys() - {"params"}
+            unknown = group.keys() - defaults.keys() - {"params", "regularizer"}
             if unknown:
                 known = sorted(defaults)
                 raise TypeError(f"{type(self).__name__}: unknown {sorted(unknown)}, not in {known}")
-            self.param_groups.append({**defaults, **group, "params": list(group["params"])})
+            made = {**defaults, **group, "params": list(group["params"])}
+            penalty = made.pop("regularizer", regularizer)
+            if penalty is not None:
+                if penalty.l2 and self.decoupled:
+                    raise ValueError(
+                        f"{type(self).__name__}: regularizer must have no L2 term, because "
+                        f"weight_decay is decoupled here, got l2 = {penalty.l2}"
+                    )
+                made["l1"] += penalty.l1
+                made["weight_decay"] += penalty.l2
+            self.param_groups.append(made)
         members = [p for group in self.param_groups for p in group["params"]]
         if not all(group["params"] for group in self.param_groups):
             raise ValueError(f"{type(self).__name__}: a group has no parameters")
@@ -70,7 +98,7 @@ class Optimizer:
         raise NotImplementedError
 
     def _update(
-        self, group: dict[str, Any], lr: float, params: Role, grads: Role, state: dict[str, Role]
+        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
     ) -> None:
         """Call the kernel. ``self.steps`` already counts this step."""
         raise NotImplementedError
@@ -80,8 +108,23 @@ class Optimizer:
         lr: float | Schedule = self.param_groups[group]["lr"]
         return lr(self.steps) if callable(lr) else lr
 
-    def step(self) -> None:
+    def step(self, *, grad_scale: float = 1.0, max_norm: float | None = None) -> float | None:
         """Update all parameters that have a gradient.
+
+        Parameters
+        ----------
+        grad_scale : float
+            Multiplies every gradient, inside the update: 1 / (loss scale), or 1 / (number of
+            accumulated batches).
+        max_norm : float > 0, optional
+            Clips the scaled gradients by their global norm: multiplies them by
+            min(1, max_norm / norm) (Pascanu et al. 2013, algorithm 1). If the norm is not finite,
+            nothing is updated and the step does not count.
+
+        Returns
+        -------
+        norm : float, or None without ``max_norm``
+            Global norm of the scaled gradients, before clipping.
 
         Raises
         ------
@@ -92,18 +135,34 @@ class Optimizer:
         """
         rates = [self.learning_rate(i) for i in range(len(self.param_groups))]
         active = [flat.active() for flat in self._flats]
+        norm = None
+        if max_norm is not None:
+            if not max_norm > 0:
+                raise ValueError(f"step: max_norm must be above 0, got {max_norm}")
+            norm = abs(grad_scale) * math.hypot(
+                *(
+                    F.global_norm(flat.chosen(flat.grad, flat.grad_views, indices))
+                    for flat, indices in zip(self._flats, active, strict=True)
+                )
+            )
+            if not math.isfinite(norm):
+                return norm
+            grad_scale *= min(1.0, max_norm / norm) if norm > 0 else 1.0
         self.steps += 1
-        for group, flat, lr, chosen in zip(
+        for group, flat, lr, indices in zip(
             self.param_groups, self._flats, rates, active, strict=True
         ):
-            if len(chosen) == len(flat.params):
-                self._update(group, lr, flat.data, flat.grad, dict(flat.state))
-            elif chosen:
-                state: dict[str, Role] = {
-                    name: [views[i] for i in chosen] for name, views in flat.state_views.items()
+            if indices:
+                common = {"lr": lr, "grad_scale": grad_scale}
+                common |= {name: group[name] for name in ("weight_decay", "l1")}
+                state = {
+                    name: flat.chosen(array, flat.state_views[name], indices)
+                    for name, array in flat.state.items()
                 }
-                params = [flat.data_views[i] for i in chosen]
-                self._update(group, lr, params, [flat.grad_views[i] for i in chosen], state)
+                params = flat.chosen(flat.data, flat.data_views, indices)
+                grads = flat.chosen(flat.grad, flat.grad_views, indices)
+                self._update(group, params, grads, state, common)
+        return norm
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

@@ -3,7 +3,8 @@
 from typing import Any
 
 from .. import functional as F
-from .optimizer import Optimizer, Params, Role
+from ..regularizers import Regularizer
+from .optimizer import Common, Optimizer, Params, Role, State
 from .schedules import Schedule
 
 
@@ -20,6 +21,8 @@ class SGD(Optimizer):
     weight_decay : float
         L2: adds weight_decay * w to the gradient.
     nesterov : bool
+    regularizer : Regularizer, optional
+        See :mod:`fastnn.regularizers`.
 
     References
     ----------
@@ -35,6 +38,8 @@ class SGD(Optimizer):
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
+        regularizer: Regularizer | None = None,
     ) -> None:
         super().__init__(
             params,
@@ -45,23 +50,23 @@ class SGD(Optimizer):
                 "weight_decay": weight_decay,
                 "nesterov": nesterov,
             },
+            regularizer,
         )
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffers",) if group["momentum"] else ()
 
     def _update(
-        self, group: dict[str, Any], lr: float, params: Role, grads: Role, state: dict[str, Role]
+        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
     ) -> None:
         F.sgd_step_(
             params,
             grads,
             state.get("momentum_buffers"),
-            lr=lr,
             momentum=group["momentum"],
             dampening=group["dampening"],
             nesterov=group["nesterov"],
-            weight_decay=group["weight_decay"],
+            **common,
         )
 
 
@@ -77,6 +82,8 @@ class AdaGrad(Optimizer):
     initial_accumulator_value : float
         Start of s.
     eps : float
+    regularizer : Regularizer, optional
+        See :mod:`fastnn.regularizers`.
 
     References
     ----------
@@ -90,8 +97,10 @@ class AdaGrad(Optimizer):
         weight_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
+        *,
+        regularizer: Regularizer | None = None,
     ) -> None:
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "eps": eps})
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "eps": eps}, regularizer)
         for flat in self._flats:
             flat.state["state_sums"].fill(initial_accumulator_value)
 
@@ -99,15 +108,14 @@ class AdaGrad(Optimizer):
         return ("state_sums",)
 
     def _update(
-        self, group: dict[str, Any], lr: float, params: Role, grads: Role, state: dict[str, Role]
+        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
     ) -> None:
         F.adagrad_step_(
             params,
             grads,
             state["state_sums"],
-            lr=lr,
             eps=group["eps"],
-            weight_decay=group["weight_decay"],
+            **common,
         )
 
 
@@ -126,6 +134,8 @@ class RMSprop(Optimizer):
         L2.
     momentum : float
     centered : bool
+    regularizer : Regularizer, optional
+        See :mod:`fastnn.regularizers`.
 
     References
     ----------
@@ -142,6 +152,8 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         momentum: float = 0.0,
         centered: bool = False,
+        *,
+        regularizer: Regularizer | None = None,
     ) -> None:
         super().__init__(
             params,
@@ -153,6 +165,7 @@ class RMSprop(Optimizer):
                 "momentum": momentum,
                 "centered": centered,
             },
+            regularizer,
         )
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
@@ -161,20 +174,19 @@ class RMSprop(Optimizer):
         return names + (("grad_avgs",) if group["centered"] else ())
 
     def _update(
-        self, group: dict[str, Any], lr: float, params: Role, grads: Role, state: dict[str, Role]
+        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
     ) -> None:
         F.rmsprop_step_(
             params,
             grads,
             state["square_avgs"],
-            lr=lr,
             alpha=group["alpha"],
             eps=group["eps"],
-            weight_decay=group["weight_decay"],
             momentum=group["momentum"],
             momentum_buffers=state.get("momentum_buffers"),
             centered=group["centered"],
             grad_avgs=state.get("grad_avgs"),
+            **common,
         )
 
 
@@ -193,6 +205,8 @@ class Adam(Optimizer):
         L2: adds weight_decay * w to the gradient.
     amsgrad : bool
         Divide by the largest v_hat so far.
+    regularizer : Regularizer, optional
+        See :mod:`fastnn.regularizers`.
 
     References
     ----------
@@ -210,6 +224,8 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         amsgrad: bool = False,
+        *,
+        regularizer: Regularizer | None = None,
     ) -> None:
         super().__init__(
             params,
@@ -220,6 +236,7 @@ class Adam(Optimizer):
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,
             },
+            regularizer,
         )
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
@@ -227,7 +244,7 @@ class Adam(Optimizer):
         return ("exp_avgs", "exp_avg_sqs", *extra)
 
     def _update(
-        self, group: dict[str, Any], lr: float, params: Role, grads: Role, state: dict[str, Role]
+        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
     ) -> None:
         F.adam_step_(
             params,
@@ -235,13 +252,12 @@ class Adam(Optimizer):
             state["exp_avgs"],
             state["exp_avg_sqs"],
             step=self.steps,
-            lr=lr,
             betas=tuple(group["betas"]),
             eps=group["eps"],
-            weight_decay=group["weight_decay"],
             decoupled=self.decoupled,
             amsgrad=group["amsgrad"],
             max_exp_avg_sqs=state.get("max_exp_avg_sqs"),
+            **common,
         )
 
 
@@ -264,5 +280,7 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
+        *,
+        regularizer: Regularizer | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, regularizer=regularizer)

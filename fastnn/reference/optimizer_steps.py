@@ -15,6 +15,13 @@ def together(params: Arrays, *roles: Arrays | None) -> Iterator[tuple[np.ndarray
     return zip(*([a] if isinstance(a, np.ndarray) else a for a in lists), strict=True)
 
 
+def gradient(
+    w: np.ndarray, grad: np.ndarray, weight_decay: float, l1: float, grad_scale: float
+) -> np.ndarray:
+    """g = grad_scale * grad + weight_decay * w + l1 * sign(w)."""
+    return grad_scale * grad + weight_decay * w + l1 * np.sign(w)
+
+
 def sgd_step_(
     params: Arrays,
     grads: Arrays,
@@ -25,10 +32,12 @@ def sgd_step_(
     dampening: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
+    l1: float = 0.0,
+    grad_scale: float = 1.0,
 ) -> None:
     """v = momentum v + (1 - dampening) g; w -= lr (g + momentum v if nesterov else v)."""
     for w, grad, v in together(params, grads, momentum_buffers):
-        g = grad + weight_decay * w
+        g = gradient(w, grad, weight_decay, l1, grad_scale)
         if momentum > 0:
             v[...] = momentum * v + (1 - dampening) * g
             g = g + momentum * v if nesterov else v
@@ -43,10 +52,12 @@ def adagrad_step_(
     lr: float,
     eps: float = 1e-10,
     weight_decay: float = 0.0,
+    l1: float = 0.0,
+    grad_scale: float = 1.0,
 ) -> None:
     """s += g^2; w -= lr g / (sqrt(s) + eps); Duchi et al. 2011, figure 1."""
     for w, grad, s in together(params, grads, state_sums):
-        g = grad + weight_decay * w
+        g = gradient(w, grad, weight_decay, l1, grad_scale)
         s += g * g
         w -= lr * g / (np.sqrt(s) + eps)
 
@@ -64,10 +75,12 @@ def rmsprop_step_(
     momentum_buffers: Arrays | None = None,
     centered: bool = False,
     grad_avgs: Arrays | None = None,
+    l1: float = 0.0,
+    grad_scale: float = 1.0,
 ) -> None:
     """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps); Hinton, lecture 6.5."""
     for w, grad, s, v, m in together(params, grads, square_avgs, momentum_buffers, grad_avgs):
-        g = grad + weight_decay * w
+        g = gradient(w, grad, weight_decay, l1, grad_scale)
         s[...] = alpha * s + (1 - alpha) * g * g
         variance = s
         if centered:
@@ -94,11 +107,13 @@ def adam_step_(
     decoupled: bool = False,
     amsgrad: bool = False,
     max_exp_avg_sqs: Arrays | None = None,
+    l1: float = 0.0,
+    grad_scale: float = 1.0,
 ) -> None:
     """w -= lr mhat / (sqrt(vhat) + eps); Kingma and Ba 2015, algorithm 1; AdamW if decoupled."""
     b1, b2 = betas
     for w, grad, m, v, vmax in together(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs):
-        g = grad if decoupled else grad + weight_decay * w
+        g = gradient(w, grad, 0.0 if decoupled else weight_decay, l1, grad_scale)
         if decoupled:
             w *= 1 - lr * weight_decay
         m[...] = b1 * m + (1 - b1) * g

@@ -53,10 +53,11 @@ def steps(a: Arrays) -> Iterator[Step]:
 
 
 def gradient(s: Step, o: Options, eps: float) -> tuple[np.ndarray, np.ndarray]:
-    """g = grad + weight_decay * w and its error."""
+    """g = grad_scale * grad + weight_decay * w + l1 * sign(w) and its error."""
     decay = 0.0 if o.get("decoupled") else o.get("weight_decay", 0.0)
-    terms = s["grads"], decay * s["params"]
-    return terms[0] + terms[1], 2 * eps * (np.abs(terms[0]) + np.abs(terms[1]))
+    scaled = o.get("grad_scale", 1.0) * s["grads"]
+    terms = scaled, decay * s["params"], o.get("l1", 0.0) * np.sign(s["params"])
+    return np.sum(terms, axis=0), 3 * eps * np.sum(np.abs(terms), axis=0)
 
 
 def average(
@@ -178,6 +179,7 @@ def optimizer(
         cases=(
             shaped("a list", *SHAPES),
             shaped("one array", (5, 13), weight_decay=0.1),
+            shaped("scaled, L1", (67,), (2, 3), grad_scale=0.3, l1=0.05, weight_decay=0.1),
             shaped("one empty array", (0,)),
             shaped("no state yet", (67,), (3, 3), fresh=True),
             shaped("zero gradients", (19,), fresh=True, special=(0.0,) * 19),
@@ -240,6 +242,9 @@ def broken(name: str, roles: tuple[str, ...], **required: Any) -> tuple[Error, .
         error("negative lr", r"lr must be .*got -0\.1", lr=-0.1),
         error("lr is a string", r"lr must be .*got", TypeError, lr="fast"),
         error("weight_decay is NaN", r"weight_decay must be .*got nan", weight_decay=np.nan),
+        error("l1 is NaN", r"l1 must be .*got nan", l1=np.nan),
+        error("negative l1", r"l1 must be .*got -1", l1=-1.0),
+        error("grad_scale is infinite", r"grad_scale must be .*got inf", grad_scale=np.inf),
         error("negative weight_decay", r"weight_decay must be .*got -1", weight_decay=-1.0),
         *(found for role in roles[1:] for found in misfits(role)),
     )
@@ -267,6 +272,7 @@ SGD = ("params", "grads", "momentum_buffers")
 ADAGRAD = ("params", "grads", "state_sums")
 RMSPROP = ("params", "grads", "square_avgs")
 ADAM = ("params", "grads", "exp_avgs", "exp_avg_sqs")
+
 
 SPECS = (
     optimizer(

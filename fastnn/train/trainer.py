@@ -43,6 +43,8 @@ class Trainer:
     monitor : str
         Column of the history that decides which epoch is best: the smallest if its name ends in
         "loss", else the largest.
+    max_norm : float, optional
+        Clips every step's gradients by their global norm; see :meth:`Optimizer.step`.
     progress : "auto", "bar", "lines" or "off"
         "auto" is a bar on a terminal and silence elsewhere.
 
@@ -60,12 +62,13 @@ class Trainer:
         *,
         metrics: Mapping[str, Metric] | None = None,
         monitor: str = "val_accuracy",
+        max_norm: float | None = None,
         progress: str = "auto",
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.loss: Loss = CrossEntropyLoss() if loss is None else loss
         self.metrics = {"accuracy": accuracy} if metrics is None else dict(metrics)
-        self.monitor = monitor
+        self.monitor, self.max_norm = monitor, max_norm
         self.progress = Progress(progress)
         self.history = History()
         self._sums: dict[str, float] = {}
@@ -147,7 +150,7 @@ class Trainer:
             )
         self.optimizer.zero_grad()
         self.model.backward(gradient, input_grad=False)
-        self.optimizer.step()
+        self.optimizer.step(max_norm=self.max_norm)
         return loss, outputs
 
     def evaluate(self, data: Data, *, batch_size: int = 256) -> dict[str, float]:
