@@ -1,16 +1,21 @@
 """``python -m bench machine | ops | steps``."""
 
 import argparse
+from importlib import import_module
 
 import fastnn
 from fastnn.specs import SPECS
+
+OWN = ("machine",)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--threads", type=int, help="threads for fastnn and its peers")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("machine", help="FMA peak, copy bandwidth, latency of a parallel region")
+    for name in OWN:
+        module = import_module(f"bench.{name}")
+        module.add_arguments(commands.add_parser(name, help=module.__doc__))
     ops = commands.add_parser("ops", help="every op against PyTorch and the machine's limits")
     ops.add_argument("names", nargs="*", metavar="op", help=f"of {', '.join(SPECS)}; default: all")
     ops.add_argument("--budget", type=float, default=1.0, help="seconds a row")
@@ -21,10 +26,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         fastnn.set_num_threads(args.threads)
-    if args.command == "machine":
-        from . import machine
-
-        machine.report()
+    if args.command in OWN:
+        import_module(f"bench.{args.command}").main(args)
     elif args.command == "ops":
         unknown = set(args.names) - set(SPECS)
         if unknown:
