@@ -1,10 +1,15 @@
 """Fixtures for the whole suite."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import fastnn
+
+# bench is no part of the wheel; last, so that an installed fastnn comes before the source tree
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 
 @pytest.fixture(params=fastnn.available_isas())

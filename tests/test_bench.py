@@ -113,12 +113,9 @@ def test_quick_takes_one_case_of_each_op_first() -> None:
 
 def test_quick_ends_in_time(no_torch: None, tmp_path: Path, capsys: Any) -> None:
     file = tmp_path / "quick.json"
-    assert (
-        main(["quick", "flatten", "softmax_cross_entropy", "--budget", "8", "--json", str(file)])
-        == 0
-    )
+    assert main(["quick", "flatten", "add", "--budget", "8", "--json", str(file)]) == 0
     result = read(file)
-    assert 0 < result.seconds < 8 and len({row.op for row in result.rows}) == 2
+    assert 0 < result.seconds < 8 and result.rows and not result.failures
     assert "not installed" in capsys.readouterr().out
 
 
