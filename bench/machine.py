@@ -106,13 +106,6 @@ def sweep(most: int, least: int = 1 << 14) -> list[dict[str, Any]]:
     return rows
 
 
-def settle_threads(seconds: float = 0.25) -> None:
-    """Work until the threads have a core each: a new one shares its creator's for up to 0.1 s."""
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        _core.fma_rate(64, False)
-
-
 def region_latency(threads: int = 2) -> float:
     """Return seconds of a warm parallel region in which so many threads meet."""
     return min(_core.parallel_region_seconds(threads, 20_000) for _ in range(5))
@@ -163,7 +156,6 @@ def limits(counts: list[int] | None = None) -> dict[str, Any]:
     """
     most = fastnn.get_num_threads()
     counts = counts or sorted({1, most})
-    settle_threads()
     fma, memory = fma_rates(counts), bandwidths(counts)
     here = [row for row in memory if row["threads"] == most]
     roofs: dict[str, float] = {}

@@ -52,7 +52,8 @@ class Step:
     threads: int
     contenders: dict[str, Timing]
     rss: dict[str, int] = field(default_factory=dict)  # peak bytes in a fresh process
-    layers: list[dict[str, Any]] = field(default_factory=list)
+    layers: list[dict[str, Any]] = field(default_factory=list)  # name, seconds, flops, bytes
+    ops: list[dict[str, Any]] = field(default_factory=list)  # the same by op
 
 
 @dataclass(frozen=True)

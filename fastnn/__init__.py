@@ -2,7 +2,6 @@
 
 import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from fastnn._runtime import (
@@ -21,6 +20,7 @@ from fastnn.functional import channels_last, is_channels_last
 
 if TYPE_CHECKING:
     from fastnn import data, functional, init, io, models, nn, optim, reference, specs, train
+    from fastnn.profiler import profile
 
 __version__ = "0.1.0"
 
@@ -40,6 +40,7 @@ __all__ = [
     "models",
     "nn",
     "optim",
+    "profile",
     "reference",
     "register_threadpoolctl",
     "set_isa",
@@ -55,8 +56,10 @@ _SUBMODULES = frozenset(
 )
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> object:
     """Import a submodule when it is first used: `import fastnn` itself stays light."""
+    if name == "profile":
+        return import_module("fastnn.profiler").profile
     if name in _SUBMODULES:
         return import_module(f"fastnn.{name}")
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

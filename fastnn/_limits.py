@@ -6,6 +6,8 @@ its repeats, while timings are medians, so that a percentage of it flatters nobo
 """
 
 import math
+import time
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -24,8 +26,17 @@ ROUNDS = 512
 """Of 12 * 1024 multiply-adds on vectors: one to three milliseconds."""
 
 
+@cache
+def settle_threads(threads: int) -> None:
+    """Work until the threads have a core each: a new one shares its creator's for up to 0.1 s."""
+    end = time.perf_counter() + 0.2
+    while time.perf_counter() < end:
+        _core.fma_rate(64, False)
+
+
 def fma_peak(dtype: np.typing.DTypeLike = np.float32) -> float:
     """Return FLOP/s of multiply-adds with the ISA and the threads in use."""
+    settle_threads(_core.get_num_threads())
     return max(_core.fma_rate(ROUNDS, np.dtype(dtype) == np.float64) for _ in range(REPEATS))
 
 
@@ -64,7 +75,7 @@ class Arena:
         def probe(passes: int) -> tuple[float, int]:
             return _core.memory_seconds(traffic, dst, x, y, streaming, passes)
 
-        probe(1)  # wakes the threads
+        settle_threads(_core.get_num_threads())
         passes = math.ceil(SECONDS / probe(3)[0])
         found = [probe(passes) for _ in range(REPEATS)]
         if not self._done(traffic, dst, x, y, passes, {bits for _, bits in found}):

@@ -8,8 +8,8 @@ import pytest
 
 import fastnn
 
-# bench is no part of the wheel; last, so that an installed fastnn comes before the source tree
-sys.path.append(str(Path(__file__).resolve().parent.parent))
+# bench is not installed; last, so that an installed fastnn is found before the source tree's
+sys.path.append(str(Path(__file__).parent.parent))
 
 
 @pytest.fixture(params=fastnn.available_isas())
