@@ -1,47 +1,35 @@
-"""``python -m bench machine | ops | steps``."""
+"""``python -m bench COMMAND``: each command is a module of this package."""
 
 import argparse
+import sys
+from importlib import import_module
 
-import fastnn
-from fastnn.specs import SPECS
+from . import UsageError
+
+COMMANDS = ("machine", "quick", "ops", "steps", "scaling", "full", "compare", "report")
+"""Modules with ``add_arguments(parser)`` and ``main(args)``; their docstring's line is the help."""
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--threads", type=int, help="threads for fastnn and its peers")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("machine", help="FMA peak, copy bandwidth, latency of a parallel region")
-    ops = commands.add_parser("ops", help="every op against PyTorch and the machine's limits")
-    ops.add_argument("names", nargs="*", metavar="op", help=f"of {', '.join(SPECS)}; default: all")
-    ops.add_argument("--budget", type=float, default=1.0, help="seconds a row")
-    steps = commands.add_parser("steps", help="whole training steps against PyTorch's modes")
-    steps.add_argument("names", nargs="*", metavar="network")
-    steps.add_argument("--budget", type=float, default=10.0, help="seconds a network")
-    steps.add_argument("--compile", action="store_true", help="torch.compile as a peer too")
-    args = parser.parse_args()
-    if args.threads:
-        fastnn.set_num_threads(args.threads)
-    if args.command == "machine":
-        from . import machine
-
-        machine.report()
-    elif args.command == "ops":
-        unknown = set(args.names) - set(SPECS)
-        if unknown:
-            parser.error(f"unknown op {', '.join(sorted(unknown))}; known: {', '.join(SPECS)}")
-        from . import ops as suite
-        from .peers import torch
-
-        if torch is not None:
-            torch.set_num_threads(fastnn.get_num_threads())
-        suite.report(args.names, args.budget)
-    else:
-        from . import steps as whole
-
-        unknown = set(args.names) - set(whole.NETWORKS)
-        if unknown:
-            parser.error(f"unknown network {', '.join(sorted(unknown))}")
-        whole.report(args.budget, args.compile, args.names)
+    parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = import_module(f"bench.{name}")
+        text = (module.__doc__ or "").splitlines()[0]
+        command = parsers.add_parser(name, help=text, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(main=module.main)
+    argv = sys.argv[1:] if argv is None else argv
+    args = parser.parse_args(argv, argparse.Namespace(arguments=argv))
+    try:
+        return int(args.main(args) or 0)
+    except (UsageError, OSError) as error:
+        parsers.choices[args.command].error(str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

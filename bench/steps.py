@@ -1,139 +1,177 @@
-"""Whole training steps: forward, loss, backward, update, against PyTorch's modes."""
+"""Whole training steps and inferences of networks, against PyTorch's modes."""
 
-from collections.abc import Callable
+import argparse
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastnn
-from fastnn import functional as F
-from fastnn import models, nn, optim
 
-from .timing import Timing, interleave
+from . import UsageError, networks, peers, record, rss
+from . import session as common
+from .contenders import OURS
+from .networks import KINDS, MODES, NETWORKS
+from .progress import Progress
+from .session import session
+from .table import Column, Table, ratio, seconds, size, terminal_width
+from .timing import Call, interleave
 
-try:
-    import torch
-except ImportError:
-    torch = None
-
-Step = Callable[[], object]
-
-# name: (model, input shape of one sample, batch)
-NETWORKS: dict[str, tuple[Callable[[], nn.Sequential], tuple[int, ...], int]] = {
-    "LeNet-5": (models.lenet5, (1, 28, 28), 64),
-    "ResNet-20": (lambda: models.resnet(20), (3, 32, 32), 128),
-    "ResNet-8": (lambda: models.resnet(8), (3, 32, 32), 128),
-    "VGG-like": (models.vgg_small, (3, 32, 32), 64),
-    "dropout MLP": (lambda: models.mlp([784, 512, 512, 10], 0.5), (784,), 128),
-}
-
-
-def batch(shape: tuple[int, ...], n: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((n, *shape), dtype=np.float32)
-    return fastnn.channels_last(x), rng.integers(0, 10, n)
+COLUMNS = (
+    Column("network", 11, left=True),
+    Column("", 5, left=True),
+    Column("batch", 5),
+    Column("time", 7),
+    Column("+-", 5, keep=2),
+    Column("images/s", 8),
+    Column("vs NCHW", 8),
+    Column("vs channels_last", 16),
+    Column("vs compile", 10, keep=3),
+    Column("peak memory", 11),
+    Column("of PyTorch's", 13, keep=1),
+)
 
 
-def ours(make: Callable[[], nn.Sequential], shape: tuple[int, ...], n: int) -> Step:
-    model, (x, target) = make(), batch(shape, n)
-    optimizer = optim.Adam(model.parameters(), lr=1e-3)
-
-    def step() -> None:
-        _, dlogits = F.softmax_cross_entropy(model(x), target)
-        optimizer.zero_grad()
-        model.backward(dlogits, input_grad=False)
-        optimizer.step()
-
-    return step
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)}")
+    parser.add_argument("--what", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--budget", type=common.seconds, default=10.0, help="seconds a row")
+    parser.add_argument("--compile", action="store_true", help="torch.compile too: takes minutes")
+    parser.add_argument("--no-memory", action="store_true", help="no fresh processes for peak RSS")
+    parser.add_argument("--accuracy", action="store_true", help="train LeNet-5 on MNIST to 99 %%")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="MNIST's files, for --accuracy")
+    common.add_arguments(parser)
 
 
-def twin(module: nn.Module) -> Any:
-    """The same network of torch.nn modules."""
-    kinds = torch.nn
-    if isinstance(module, nn.Sequential):
-        return kinds.Sequential(*(twin(m) for m in module))
-    if isinstance(module, nn.Residual):
-        return TorchResidual(twin(module.body), twin(module.shortcut) if module.shortcut else None)
-    if isinstance(module, nn.Conv2d):
-        out, fan_in, kh, kw = module.weight.data.shape
-        bias = module.bias is not None
-        return kinds.Conv2d(
-            fan_in * module.groups, out, (kh, kw), module.stride, module.padding, bias=bias
-        )
-    if isinstance(module, nn.Linear):
-        out, fan_in = module.weight.data.shape
-        return kinds.Linear(fan_in, out)
-    if isinstance(module, nn.BatchNorm2d):
-        return kinds.BatchNorm2d(module.weight.data.shape[0])
-    if isinstance(module, nn.MaxPool2d):
-        return kinds.MaxPool2d(module.kernel_size)
-    if isinstance(module, nn.Dropout):
-        return kinds.Dropout(module.p)
-    if isinstance(module, nn.AdaptiveAvgPool2d):
-        return kinds.AdaptiveAvgPool2d(module.output_size)
-    return {"ReLU": kinds.ReLU, "Flatten": kinds.Flatten}[type(module).__name__]()
+def main(args: argparse.Namespace) -> int:
+    unknown = sorted(set(args.names) - set(NETWORKS))
+    if unknown:
+        raise UsageError(f"unknown network {', '.join(unknown)}; there are {', '.join(NETWORKS)}")
+    if args.accuracy and args.root is None:
+        raise UsageError("--accuracy needs --root DIR, the folder of MNIST's files")
+    with session(args) as result:
+        if args.accuracy:
+            from .accuracy import measure as train
+
+            train(result, args.root)
+        else:
+            measure(result, args.names, args.what, args.budget, args.compile, not args.no_memory)
+    return 1 if result.failures else 0
 
 
-if torch is not None:
-
-    class TorchResidual(torch.nn.Module):
-        """relu(body(x) + shortcut(x))."""
-
-        def __init__(self, body: Any, shortcut: Any) -> None:
-            super().__init__()
-            self.body, self.shortcut = body, shortcut
-
-        def forward(self, x: Any) -> Any:
-            side = x if self.shortcut is None else self.shortcut(x)
-            return torch.nn.functional.relu(self.body(x) + side)
-
-
-def theirs(make: Callable[[], nn.Sequential], shape: tuple[int, ...], n: int, mode: str) -> Step:
-    """A PyTorch step with its fused Adam."""
-    model, (x, target) = twin(make()), batch(shape, n)
-    inputs, classes = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(target)
-    if mode != "NCHW" and inputs.ndim == 4:
-        model = model.to(memory_format=torch.channels_last)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    if mode == "compile":
-        model = torch.compile(model)
-
-    def step() -> None:
-        loss = torch.nn.functional.cross_entropy(model(inputs), classes)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
-def run(budget: float, compiled: bool, names: list[str]) -> dict[str, dict[str, Timing]]:
-    """Time a step of each network: contender -> timing."""
-    results = {}
-    for name, (make, shape, n) in NETWORKS.items():
-        if names and name not in names:
-            continue
-        contenders = {"fastnn": ours(make, shape, n)}
-        if torch is not None:
-            torch.set_num_threads(fastnn.get_num_threads())
-            for mode in ["NCHW", "channels_last"] + ["compile"] * compiled:
-                contenders[mode] = theirs(make, shape, n, mode)
-        results[name] = interleave(contenders, budget)
-    return results
+def measure(
+    result: record.Result,
+    names: list[str],
+    kinds: list[str],
+    budget: float,
+    compiled: bool = False,
+    memory: bool = True,
+) -> None:
+    """Time the networks, print a line for each and add them to the result."""
+    table = Table(COLUMNS)
+    found = []
+    work = [(name, what) for name in names or NETWORKS for what in kinds]
+    with Progress(len(work)) as progress:
+        progress.say(table.header())
+        for name, what in work:
+            progress.doing(f"{name}, {what}")
+            network = NETWORKS[name]
+            try:
+                if peers.torch() is not None:
+                    networks.check(network)
+            except Exception as error:  # whatever is wrong with it, it is not timed
+                message = f"{type(error).__name__}: {error}"
+                result.failures.append({"op": name, "case": what, "message": message})
+                progress.say(f"WRONG, not timed: {name}, {what}: {message}")
+                continue
+            step = one(name, what, budget, compiled, memory)
+            result.steps.append(step)
+            found.append(step)
+            progress.say(table.line(cells(step)))
+            progress.done()
+    for text in shares(found):
+        print(text)
+    for what in kinds:
+        ratios = [best(step) for step in found if step.what == what and len(step.contenders) > 1]
+        if ratios:
+            mean = np.exp(np.mean(np.log(ratios)))
+            print(f"{what}: {mean:.2f}x PyTorch's best mode in the geometric mean")
 
 
-def report(budget: float, compiled: bool, names: list[str]) -> None:
-    """Print images a second and the ratio to each of PyTorch's modes."""
-    ratios = []
-    for name, timings in run(budget, compiled, names).items():
-        n = NETWORKS[name][2]
-        mine = timings.pop("fastnn")
-        line = f"{name:12} batch {n:4} {mine.median * 1e3:9.2f} ms {n / mine.median:10.0f} images/s"
-        for mode, t in timings.items():
-            line += f"   {mode} {t.median / mine.median:5.2f}x"
-        print(line, flush=True)
-        if timings:
-            ratios.append(min(t.median for t in timings.values()) / mine.median)
-    if ratios:
-        print(f"geometric mean against PyTorch's best mode: {np.exp(np.mean(np.log(ratios))):.2f}x")
+def one(name: str, what: str, budget: float, compiled: bool, memory: bool) -> record.Step:
+    """Race the contenders over one network."""
+    network = NETWORKS[name]
+    contenders: dict[str, Call] = {OURS: networks.ours(network, what)}
+    if peers.torch() is not None:
+        for mode, label in MODES.items():
+            if mode == "channels_last" and len(network.shape) < 3:
+                continue  # no images
+            if compiled or mode != "compile":
+                contenders[label] = networks.theirs(network, what, mode)
+    race = interleave(contenders, budget)
+    return record.Step(
+        network=name,
+        what=what,
+        batch=network.batch,
+        settled=race.settled,
+        threads=fastnn.get_num_threads(),
+        contenders=race.timings,
+        rss={label: rss.peak(name, what, label) for label in contenders} if memory else {},
+        **profiled(contenders[OURS]),
+    )
+
+
+def profiled(call: Call, repeats: int = 5) -> dict[str, list[dict[str, Any]]]:
+    """Seconds, FLOPs and bytes of each layer and of each op in one call."""
+    with fastnn.profile() as profile:
+        for _ in range(repeats):
+            call()
+
+    def each(found: list[Any]) -> list[dict[str, Any]]:
+        return [
+            {"name": f"{r.name} {r.kind}" if r.kind else r.name}
+            | {name: (getattr(r, name) or 0.0) / repeats for name in ("seconds", "flops", "bytes")}
+            for r in found
+        ]
+
+    return {"layers": each(profile.layers), "ops": each(profile.ops)}
+
+
+def best(step: record.Step) -> float:
+    """The fastest of PyTorch's modes over our time."""
+    times = [t.median for name, t in step.contenders.items() if name != OURS]
+    return min(times) / step.contenders[OURS].median
+
+
+def cells(step: record.Step) -> list[str]:
+    """A row as texts."""
+    mine = step.contenders[OURS]
+
+    def against(label: str) -> str:
+        if label in step.contenders:
+            return ratio(step.contenders[label].median / mine.median)
+        return "-" if peers.torch() is not None else "not installed"
+
+    memory = [step.rss[label] for label in step.rss if label != OURS]
+    return [
+        step.network,
+        step.what,
+        str(step.batch),
+        seconds(mine.median),
+        f"{100 * mine.deviation / mine.median:.0f}%" + "?" * (not step.settled),
+        f"{step.batch / mine.median:.0f}",
+        *(against(label) for label in MODES.values()),
+        size(step.rss[OURS]) if step.rss else "-",
+        ratio(step.rss[OURS] / min(memory)) if memory else "-",
+    ]
+
+
+def shares(steps: list[record.Step]) -> Iterator[str]:
+    """Where the time of each step goes: the ops that take most of it."""
+    for step in steps:
+        total = sum(op["seconds"] for op in step.ops)
+        most = sorted(step.ops, key=lambda op: -op["seconds"])[:6]
+        text = ", ".join(f"{op['name']} {100 * op['seconds'] / total:.0f}%" for op in most)
+        yield from textwrap.wrap(f"{step.network}, {step.what}: {text}", terminal_width())

@@ -9,6 +9,13 @@ import numpy as np
 SETTLE = 0.005  # seconds; GNU's OpenMP workers spin for about 4 ms after their work is done
 WARM = 0.002
 TURN = 0.004
+LONG = 0.1  # a call of this length needs no warming: its warm-up is its turn
+LEAST = 7  # turns before a median is called settled
+SPREAD = 0.02  # settled: the standard error of the median, as a share of it
+FAR = 4.0  # contenders this much slower than the fastest need not settle: their place is clear
+
+Call = Callable[[], object]
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -19,42 +26,80 @@ class Timing:
     deviation: float
     rounds: int
 
+    @property
+    def error(self) -> float:
+        """Standard error of the median as a share of it.
+
+        1.4826 deviations are a standard deviation of normal noise; the median of n values has
+        sqrt(pi / 2) = 1.2533 times the standard error of their mean.
+        """
+        return 1.2533 * 1.4826 * self.deviation / (self.rounds**0.5 * self.median)
+
+    @property
+    def settled(self) -> bool:
+        return self.rounds >= LEAST and self.error <= SPREAD
+
+
+@dataclass(frozen=True)
+class Race:
+    """What the contenders took, and whether more turns would have changed it."""
+
+    timings: dict[str, Timing]
+
+    @property
+    def settled(self) -> bool:
+        """All contenders that are near the fastest have settled."""
+        fastest = min(t.median for t in self.timings.values())
+        return all(t.settled for t in self.timings.values() if t.median < FAR * fastest)
+
 
 def interleave(
-    contenders: Mapping[str, Callable[[], object]], budget: float = 1.0, least: int = 7
-) -> dict[str, Timing]:
-    """Time the contenders in turns, A B C A B C, for about `budget` seconds.
+    contenders: Mapping[str, Call], budget: float = 1.0, clock: Clock = time.perf_counter
+) -> Race:
+    """Time the contenders in turns, A B C A B C, until the medians settle or `budget` is spent.
 
     A turn waits until the contender before has come to rest, warms its own caches and threads, and
     then times calls for at least 4 ms. The wait is a busy one: a core that sleeps comes back slow.
+    Each contender has the same share of the budget, so that a slow one takes fewer turns.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    end = time.perf_counter() + budget
-    rounds = 0
-    while rounds < least or time.perf_counter() < end:
-        for name, call in contenders.items():
-            wait(SETTLE)
-            repeat(call, WARM)
-            seconds[name].append(repeat(call, TURN))
-        rounds += 1
-    return {name: summary(values) for name, values in seconds.items()}
+    spent = dict.fromkeys(contenders, 0.0)
+    share = budget / len(contenders)
+    waiting = list(contenders)
+    while waiting:
+        for name in waiting:
+            start = clock()
+            seconds[name].append(turn(contenders[name], clock))
+            spent[name] += clock() - start
+        race = Race({name: summary(values) for name, values in seconds.items()})
+        if race.settled:
+            break
+        waiting = [name for name in waiting if spent[name] < share]
+    return race
 
 
-def wait(seconds: float) -> None:
+def turn(call: Call, clock: Clock) -> float:
+    """Mean seconds of a call in one turn."""
+    wait(SETTLE, clock)
+    warming = repeat(call, WARM, clock)
+    return warming if warming > LONG else repeat(call, TURN, clock)
+
+
+def wait(seconds: float, clock: Clock) -> None:
     """Keep this core busy."""
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    end = clock() + seconds
+    while clock() < end:
         pass
 
 
-def repeat(call: Callable[[], object], least: float) -> float:
+def repeat(call: Call, least: float, clock: Clock) -> float:
     """Mean seconds of a call, over at least `least` seconds of calls."""
-    start = now = time.perf_counter()
+    start = now = clock()
     calls = 0
     while now - start < least:
         call()
         calls += 1
-        now = time.perf_counter()
+        now = clock()
     return (now - start) / calls
 
 

@@ -2,7 +2,6 @@
 
 import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from fastnn._runtime import (
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
         specs,
         train,
     )
+    from fastnn.profiler import profile
 
 __version__ = "0.1.0"
 
@@ -52,6 +52,7 @@ __all__ = [
     "models",
     "nn",
     "optim",
+    "profile",
     "reference",
     "register_threadpoolctl",
     "regularizers",
@@ -80,8 +81,10 @@ _SUBMODULES = frozenset(
 )
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> object:
     """Import a submodule when it is first used: `import fastnn` itself stays light."""
+    if name == "profile":
+        return import_module("fastnn.profiler").profile
     if name in _SUBMODULES:
         return import_module(f"fastnn.{name}")
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

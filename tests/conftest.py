@@ -1,10 +1,15 @@
 """Fixtures for the whole suite."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import fastnn
+
+# bench is not installed; last, so that an installed fastnn is found before the source tree's
+sys.path.append(str(Path(__file__).parent.parent))
 
 
 @pytest.fixture(params=fastnn.available_isas())

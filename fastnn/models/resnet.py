@@ -9,6 +9,7 @@ from ..nn import (
     Conv2d,
     Flatten,
     Linear,
+    MaxPool2d,
     Module,
     ReLU,
     Residual,
@@ -68,5 +69,30 @@ def resnet(
             layers.append(basic_block(channels, width, stride, dtype=dtype))
             channels = width
     head = Linear(64, num_classes, nonlinearity="linear", dtype=dtype)
+    model = Sequential(*layers, AdaptiveAvgPool2d(1), Flatten(), head)
+    return model.reset_parameters(seed)
+
+
+def resnet18(
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    *,
+    seed: int = 0,
+    dtype: DTypeLike = np.float32,
+) -> Sequential:
+    """ResNet-18 for ``x`` (N, in_channels, H, W) of 32 pixels and more: 11.7 M parameters.
+
+    References
+    ----------
+    He et al., "Deep residual learning for image recognition", CVPR 2016, table 1.
+    """
+    stem = Conv2d(in_channels, 64, 7, 2, padding=3, bias=False, dtype=dtype)
+    layers: list[Module] = [stem, BatchNorm2d(64, dtype=dtype), ReLU(), MaxPool2d(3, 2, padding=1)]
+    channels = 64
+    for width in (64, 128, 256, 512):
+        layers.append(basic_block(channels, width, 1 if width == 64 else 2, dtype=dtype))
+        layers.append(basic_block(width, width, dtype=dtype))
+        channels = width
+    head = Linear(512, num_classes, nonlinearity="linear", dtype=dtype)
     model = Sequential(*layers, AdaptiveAvgPool2d(1), Flatten(), head)
     return model.reset_parameters(seed)

@@ -27,7 +27,7 @@ def softmax_cross_entropy(
         counted = target != ignore_index
         classes = np.where(counted, target, 0)
         total = w[classes][counted].sum()
-        target = np.eye(c, dtype=logits.dtype)[classes]
+        target = (classes[:, None] == np.arange(c)).astype(logits.dtype)
     q = w * ((1 - label_smoothing) * target + label_smoothing / c) * counted[:, None]
     shifted = logits - logits.max(1, keepdims=True)
     log_softmax = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))

@@ -76,17 +76,38 @@ def run(
 def problem(spec: Spec, case: Case, dtype: np.dtype[Any]) -> Problem:
     """Draw a case and compute its truth: in float64, or where bits must agree in ``dtype``."""
     arrays, options = case.arguments(spec.name, dtype)
+    return solve(spec, arrays, options, dtype, np.random.default_rng(len(case.label)))
+
+
+def solve(
+    spec: Spec,
+    arrays: Arrays,
+    options: Options,
+    dtype: np.dtype[Any],
+    rng: np.random.Generator,
+    dy: np.ndarray | None = None,
+    given: Arrays | None = None,
+) -> Problem:
+    """Compute the truth about these arguments.
+
+    ``dy`` is drawn and ``given`` is the true outputs unless the caller has them.
+    """
     wide = cast(arrays, FLOAT64)
+
+    def answers(values: Arrays) -> Arrays:
+        return spec.forward(reference, fresh(spec, values), options)[0]
+
     with np.errstate(all="ignore"):
-        true, _ = spec.forward(reference, fresh(spec, wide), options)
-        narrow, _ = spec.forward(reference, fresh(spec, arrays), options)
-    given = cast(narrow if spec.bound is None else true, dtype)
-    rng = np.random.default_rng(len(case.label))
-    shape = np.shape(true[spec.primary]) if spec.backward else ()
-    dy = np.asarray(rng.standard_normal(shape) if not spec.loss else np.ones(shape), dtype)
-    exact = run(spec, reference, arrays, options, dy, given).gradients
+        outputs = answers(arrays if spec.bound is None else wide)
+    given = cast(outputs, dtype) if given is None else given
+    if dy is None:
+        shape = np.shape(outputs[spec.primary]) if spec.backward else ()
+        dy = np.asarray(np.ones(shape) if spec.loss else rng.standard_normal(shape), dtype)
     dy64, given64 = dy.astype(FLOAT64), cast(given, FLOAT64)
-    true_gradients = run(spec, reference, wide, options, dy64, given64).gradients
+    if spec.backward_bound is None:
+        gradients = run(spec, reference, arrays, options, dy, given).gradients
+    else:
+        gradients = run(spec, reference, wide, options, dy64, given64).gradients
 
     def allowed(bound: Any, *arguments: Any) -> Arrays | None:
         if bound is None:
@@ -103,8 +124,8 @@ def problem(spec: Spec, case: Case, dtype: np.dtype[Any]) -> Problem:
         options,
         dy,
         given,
-        narrow if spec.bound is None else true,
-        exact if spec.backward_bound is None else true_gradients,
+        outputs,
+        gradients,
         allowed(spec.bound),
         allowed(spec.backward_bound, dy64, given64),
     )
@@ -168,6 +189,11 @@ def parity(
     p = problem(spec, case, dtype)
     if result is None:
         result = run(spec, ns, p.arrays, p.options, p.dy, p.given)
+    return judge(p, result, dtype)
+
+
+def judge(p: Problem, result: Result, dtype: np.dtype[Any]) -> Worst:
+    """Compare a result with the truth; a ratio above 1 raises :class:`Mismatch`."""
     found = []
     for got, expected, bound in (
         (result.outputs, p.outputs, p.bound),

@@ -27,7 +27,7 @@ def case(
     shapes: dict[str, tuple[int, ...]] = {"x": (*rows, features), "weight": (out, features)}
     if bias:
         shapes["bias"] = (out,)
-    name = f"{rows} x {features} -> {out} {label}".rstrip()
+    name = f"{'x'.join(map(str, (*rows, features)))} -> {out} {label}".rstrip()
     return normal(name, shapes, **options)
 
 

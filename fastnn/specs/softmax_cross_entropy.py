@@ -62,7 +62,7 @@ def bounds(a: Arrays, o: Options, eps: float) -> tuple[Any, np.ndarray]:
     if target.ndim == 1:
         counted = target != o.get("ignore_index", -100)
         classes = np.where(counted, target, 0)
-        total, target = w[classes][counted].sum(), np.eye(c)[classes]
+        total, target = w[classes][counted].sum(), classes[:, None] == np.arange(c)
     q = w * ((1 - smoothing) * target + smoothing / c) * counted[:, None]
     shifted = logits - logits.max(1, keepdims=True)
     exps = np.exp(shifted)
