@@ -6,7 +6,7 @@ from importlib import import_module
 
 from . import UsageError
 
-COMMANDS = ("machine", "ops", "steps", "compare", "report")
+COMMANDS = ("machine", "quick", "ops", "steps", "scaling", "full", "compare", "report")
 """Modules with ``add_arguments(parser)`` and ``main(args)``; their docstring's line is the help."""
 
 
@@ -20,7 +20,8 @@ def main(argv: list[str] | None = None) -> int:
         command = parsers.add_parser(name, help=text, description=module.__doc__)
         module.add_arguments(command)
         command.set_defaults(main=module.main)
-    args = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    args = parser.parse_args(argv, argparse.Namespace(arguments=argv))
     try:
         return int(args.main(args) or 0)
     except (UsageError, OSError) as error:

@@ -35,7 +35,7 @@ THRESHOLD = 0.05
 
 COLUMNS = (
     Column("op", 21, left=True),
-    Column("case", 38, left=True, shrinks=True),
+    Column("case", 38, left=True, least=12),
     Column("", 8, left=True),
     Column("old", 8),
     Column("new", 8),

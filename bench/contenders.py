@@ -1,5 +1,6 @@
 """Everything that takes part in a race over one case, on arguments of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from .timing import Call
 from .verify import check
 
 OURS = "fastnn"
+PEERS = ("NumPy", "torch")
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,8 @@ def enter(
     *,
     hot: bool = False,
     compiled: bool = False,
-    jax: bool = False,
     effort: float = 2.0,
-    alone: bool = False,
+    kinds: Sequence[str] = PEERS,
 ) -> Entry:
     """Draw the arguments, verify the op on them, and set up its contenders.
 
@@ -57,12 +58,13 @@ def enter(
     if spec.backward is not None and not spec.loss:
         dy = np.random.default_rng(1).standard_normal(outputs[spec.primary].shape).astype(dtype)
     contenders = {OURS: rotate(lambda: ours(spec, placed(spec, arrays), options, dy), count)}
-    if not alone:
+    if "NumPy" in kinds:
         plain = rotate(lambda: numpy_peer.calls(spec, copied(arrays), options, dy), count)
         contenders["NumPy"] = plain
+    if "torch" in kinds:
         contenders |= peers.calls(spec, arrays, options, dy, outputs, count, compiled)
-        if jax and jax_peer.jax() is not None:
-            contenders |= jax_peer.calls(spec, arrays, options, dy, outputs, count)
+    if "JAX" in kinds and jax_peer.jax() is not None:
+        contenders |= jax_peer.calls(spec, arrays, options, dy, outputs, count)
     calls = {
         direction: {name: made[direction] for name, made in contenders.items() if direction in made}
         for direction in cost

@@ -1,17 +1,18 @@
 """Every op from its spec, against NumPy, PyTorch and the machine's limits."""
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 import fastnn
-from fastnn.specs import SPECS
+from fastnn.specs import SPECS, Spec
 
 from . import peers, record, suites
 from . import session as common
-from .contenders import OURS, Entry, enter
+from .budget import PerRow, Until
+from .contenders import OURS, PEERS, Entry, enter
 from .progress import Progress
 from .session import DTYPES, session
 from .suites import SPECS_OWN, SUITES
@@ -20,15 +21,23 @@ from .table import Column, Table, ratio, seconds
 from .timing import interleave
 
 COLUMNS = (
-    Column("op", 21, left=True),
-    Column("case", 34, left=True, shrinks=True),
+    Column("op", 21, left=True, least=14),
+    Column("case", 34, left=True, least=10),
     Column("", 8, left=True),
     Column("time", 7),
     Column("+-", 5, keep=3),
     Column("data", 6, keep=2),
     Column("of limit", 8, keep=1),
-    Column("vs PyTorch", 20, left=True),
+    Column("vs PyTorch", 20, left=True, least=8),
     Column("vs NumPy", 8),
+)
+
+MEANS = (
+    Column("geometric mean", 32, left=True),
+    Column("rows", 5),
+    Column("vs PyTorch", 10),
+    Column("its lowest", 10),
+    Column("vs NumPy", 9),
 )
 
 
@@ -51,62 +60,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     work = suites.select(args.suite, args.names)
+    kinds = (*PEERS, "JAX") if args.jax else PEERS
+    options = {"hot": args.hot, "compiled": args.compile, "kinds": kinds}
     with session(args) as result:
-        measure(
-            result,
-            work,
-            lambda left: args.budget,
-            hot=args.hot,
-            compiled=args.compile,
-            jax=args.jax,
-            dtype=DTYPES[args.dtype],
-        )
+        measure(result, work, PerRow(args.budget), dtype=DTYPES[args.dtype], **options)
     return 1 if result.failures else 0
 
 
 def measure(
     result: record.Result,
     work: list[tuple[str, Item]],
-    budget: Callable[[int], float | None],
+    budget: PerRow | Until,
     *,
-    effort: float = 2.0,
-    specs: Any = SPECS,
+    dtype: np.dtype[Any] = DTYPES["float32"],
+    specs: Mapping[str, Spec] = SPECS,
     **options: Any,
 ) -> None:
-    """Verify and time each case, print a line a row, and add the rows to the result.
-
-    ``budget(left)`` says how many seconds a row may take when `left` cases are to come; None ends
-    the run.
-    """
-    table = Table(COLUMNS)
+    """Verify and time each case, print a line a row, and add the rows to the result."""
+    plain = "NumPy" in options.get("kinds", PEERS)
+    table = Table(COLUMNS if plain else COLUMNS[:-1])
+    before = len(result.rows)
     with Progress(len(work)) as progress:
         progress.say(table.header())
         for i, (suite, (op, case)) in enumerate(work):
-            share = budget(len(work) - i)
-            if share is None:
-                progress.say(f"out of time: {len(work) - i} cases were not measured")
+            if not budget.begin(len(work) - i):
+                progress.say(f"OUT OF TIME: {len(work) - i} cases were not measured")
                 break
             progress.doing(f"{op}, {case.label}")
             try:
-                entry = enter(specs[op], case, effort=effort, **options)
+                entry = enter(specs[op], case, dtype, effort=budget.effort, **options)
             except Exception as error:  # whatever an op does wrong is reported, never timed
                 message = f"{type(error).__name__}: {error}"
                 result.failures.append({"op": op, "case": case.label, "message": message})
                 progress.say(f"WRONG, not timed: {op}, {case.label}: {message}")
                 continue
-            for row in rows(op, case.label, suite, entry, share, options["dtype"]):
+            for row in rows(op, case.label, suite, entry, budget, dtype):
                 result.rows.append(row)
                 progress.say(table.line(cells(row, result.machine["limits"])))
             progress.done()
-    print("\n".join(summary(result.rows, result.failures)))
+    found = result.rows[before:]
+    for line in (*(means(found) if plain else ()), *summary(found, result.failures)):
+        print(line)
 
 
 def rows(
-    op: str, case: str, suite: str, entry: Entry, budget: float, dtype: np.dtype[Any]
+    op: str, case: str, suite: str, entry: Entry, budget: PerRow | Until, dtype: np.dtype[Any]
 ) -> Iterator[record.Row]:
     """Race the contenders of each direction."""
-    for direction, contenders in entry.calls.items():
-        race = interleave(contenders, budget)
+    for i, (direction, contenders) in enumerate(entry.calls.items()):
+        race = interleave(contenders, budget.row(len(entry.calls) - i))
         cost = entry.cost[direction]
         yield record.Row(
             op=op,
@@ -168,31 +170,36 @@ def limit(row: record.Row, limits: dict[str, Any]) -> str:
     return f"{100 * max(compute, memory) / time:.0f}% {'fma' if compute > memory else 'mem'}"
 
 
-def summary(found: list[record.Row], failures: list[dict[str, str]]) -> Iterable[str]:
-    """Geometric means by op, and what to know about the rows."""
+def means(found: list[record.Row]) -> Iterator[str]:
+    """Geometric means of the ratios of each op and direction."""
+    table = Table(MEANS)
     yield ""
-    table = Table(
-        (
-            Column("geometric mean", 32, left=True),
-            Column("vs PyTorch", 11),
-            Column("slowest", 9),
-            Column("vs NumPy", 9),
-            Column("rows", 5),
-        )
-    )
     yield table.header()
     for op, direction in dict.fromkeys((row.op, row.direction) for row in found):
         mine = [row for row in found if (row.op, row.direction) == (op, direction)]
-        texts = []
-        for kind in ("torch", "NumPy"):
-            ratios = [b[1] for b in (best(row, kind) for row in mine) if b is not None]
-            mean = float(np.exp(np.mean(np.log(ratios)))) if ratios else None
-            texts.append(ratio(mean) if mean else "-")
-            if kind == "torch":
-                texts.append(ratio(min(ratios)) if ratios else "-")
-        yield table.line([f"{op} {direction}", *texts, str(len(mine))])
-    restless = sum(not row.settled for row in found)
+        torch, plain = ratios(mine, "torch"), ratios(mine, "NumPy")
+        texts = [
+            ratio(float(np.exp(np.mean(np.log(values))))) if values else "-"
+            for values in (torch, plain)
+        ]
+        slowest = ratio(min(torch)) if torch else "-"
+        yield table.line([f"{op} {direction}", str(len(mine)), texts[0], slowest, texts[1]])
+
+
+def ratios(found: list[record.Row], kind: str) -> list[float]:
+    """What the fastest contender of a kind takes over what we take, row by row."""
+    return [against[1] for against in (best(row, kind) for row in found) if against is not None]
+
+
+def summary(found: list[record.Row], failures: list[dict[str, str]]) -> Iterator[str]:
+    """What to know about the rows as a whole."""
     yield ""
+    restless = sum(not row.settled for row in found)
     yield f"{len(found)} rows, {restless} not settled within their budget (marked ?)"
+    against = ratios(found, "torch")
+    if against:
+        slower = sum(value < 1 for value in against)
+        mean = ratio(float(np.exp(np.mean(np.log(against)))))
+        yield f"{mean} PyTorch's best in the geometric mean; slower than it in {slower} rows"
     if failures:
         yield f"{len(failures)} WRONG results"

@@ -4,8 +4,7 @@ import json
 import os
 import platform
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib import metadata
@@ -53,7 +52,8 @@ class Step:
     threads: int
     contenders: dict[str, Timing]
     rss: dict[str, int] = field(default_factory=dict)  # peak bytes in a fresh process
-    layers: list[dict[str, Any]] = field(default_factory=list)
+    layers: list[dict[str, Any]] = field(default_factory=list)  # name, seconds, flops, bytes
+    ops: list[dict[str, Any]] = field(default_factory=list)  # the same by op
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ def timed(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**entry, "contenders": contenders}
 
 
-def begin(limits: Mapping[str, Any]) -> Result:
+def begin(limits: Mapping[str, Any], arguments: Sequence[str] = ()) -> Result:
     """A result without rows, begun now."""
-    command = " ".join(["python -m bench", *sys.argv[1:]])
+    command = " ".join(["python -m bench", *arguments])
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     return Result(command, started, machine={**machine(), "limits": dict(limits)})
 

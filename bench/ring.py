@@ -47,8 +47,10 @@ def is_hot(nbytes: float, count: int) -> bool:
 
 
 def rotate(make: Callable[[], dict[str, Call]], count: int) -> dict[str, Call]:
-    """Direction -> call, over `count` sets of arguments."""
+    """Direction -> call, over `count` sets of arguments; what a first call sets up is done."""
     made = [make() for _ in range(count)]
+    for call in made[0].values():
+        call()
     if count == 1:
         return made[0]
     return {direction: Ring([calls[direction] for calls in made]) for direction in made[0]}

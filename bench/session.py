@@ -11,10 +11,8 @@ import numpy as np
 import fastnn
 
 from . import machine, peers, record
+from .noise import Noise, verdicts
 from .table import terminal_width
-
-NOISY = 1.2
-"""Limits that differ by more than this factor before and after a run: no verdict can be trusted."""
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
@@ -64,29 +62,20 @@ def session(args: argparse.Namespace, full_limits: bool = True) -> Iterator[reco
     """
     start = time.perf_counter()
     use_threads(args.threads)
-    before = quick_limits()
-    result = record.begin({**before, **machine.limits()} if full_limits else before)
+    noise = Noise()
+    limits = {**noise.limits, **machine.limits()} if full_limits else noise.limits
+    result = record.begin(limits, args.arguments)
     print(heading(result))
     try:
         yield result
     finally:
-        after = quick_limits()
-        result.machine["drift"] = {name: after[name] / before[name] for name in after}
+        result.machine["noise"] = noise.measure()
         result.seconds = time.perf_counter() - start
         if args.json is not None:
             result.write(args.json)
             print(f"written: {args.json}")
-        for name, factor in result.machine["drift"].items():
-            if not 1 / NOISY <= factor <= NOISY:
-                print(
-                    f"TOO NOISY TO JUDGE: the limit {name} changed by the factor {factor:.2f} "
-                    f"during the run (up to {NOISY} is normal); close what else is running"
-                )
-
-
-def quick_limits() -> dict[str, float]:
-    """The two limits that all ratios are about."""
-    return {"fma_peak": machine.fma_peak(), "copy": machine.copy_bandwidth()}
+        for reason in verdicts(result.machine["noise"]):
+            print(f"TOO NOISY TO JUDGE: {reason}")
 
 
 def heading(result: record.Result) -> str:

@@ -1,6 +1,7 @@
 """Whole training steps and inferences of networks, against PyTorch's modes."""
 
 import argparse
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from .contenders import OURS
 from .networks import KINDS, MODES, NETWORKS
 from .progress import Progress
 from .session import session
-from .table import Column, Table, ratio, seconds, size
+from .table import Column, Table, ratio, seconds, size, terminal_width
 from .timing import Call, interleave
 
 COLUMNS = (
@@ -90,7 +91,7 @@ def measure(
             found.append(step)
             progress.say(table.line(cells(step)))
             progress.done()
-    for text in layers(found):
+    for text in shares(found):
         print(text)
     for what in kinds:
         ratios = [best(step) for step in found if step.what == what and len(step.contenders) > 1]
@@ -118,22 +119,24 @@ def one(name: str, what: str, budget: float, compiled: bool, memory: bool) -> re
         threads=fastnn.get_num_threads(),
         contenders=race.timings,
         rss={label: rss.peak(name, what, label) for label in contenders} if memory else {},
-        layers=profiled(contenders[OURS]),
+        **profiled(contenders[OURS]),
     )
 
 
-def profiled(call: Call, repeats: int = 5) -> list[dict[str, Any]]:
-    """Seconds, FLOPs and bytes of each op in one call, by ``fastnn.profile``."""
-    if not hasattr(fastnn, "profile"):
-        return []
+def profiled(call: Call, repeats: int = 5) -> dict[str, list[dict[str, Any]]]:
+    """Seconds, FLOPs and bytes of each layer and of each op in one call."""
     with fastnn.profile() as profile:
         for _ in range(repeats):
             call()
-    return [
-        {name: getattr(op, name) for name in ("name", "calls")}
-        | {name: getattr(op, name) / repeats for name in ("seconds", "flops", "bytes")}
-        for op in profile.ops
-    ]
+
+    def each(found: list[Any]) -> list[dict[str, Any]]:
+        return [
+            {"name": f"{r.name} {r.kind}" if r.kind else r.name}
+            | {name: (getattr(r, name) or 0.0) / repeats for name in ("seconds", "flops", "bytes")}
+            for r in found
+        ]
+
+    return {"layers": each(profile.layers), "ops": each(profile.ops)}
 
 
 def best(step: record.Step) -> float:
@@ -165,11 +168,10 @@ def cells(step: record.Step) -> list[str]:
     ]
 
 
-def layers(steps: list[record.Step]) -> Iterator[str]:
-    """Where the time of each step goes, by op."""
+def shares(steps: list[record.Step]) -> Iterator[str]:
+    """Where the time of each step goes: the ops that take most of it."""
     for step in steps:
-        total = sum(layer["seconds"] for layer in step.layers)
-        if total:
-            shares = sorted(step.layers, key=lambda layer: -layer["seconds"])[:6]
-            text = ", ".join(f"{s['name']} {100 * s['seconds'] / total:.0f}%" for s in shares)
-            yield f"{step.network}, {step.what}: {text}"
+        total = sum(op["seconds"] for op in step.ops)
+        most = sorted(step.ops, key=lambda op: -op["seconds"])[:6]
+        text = ", ".join(f"{op['name']} {100 * op['seconds'] / total:.0f}%" for op in most)
+        yield from textwrap.wrap(f"{step.network}, {step.what}: {text}", terminal_width())

@@ -9,13 +9,13 @@ WIDEST = 120
 
 
 class Column(NamedTuple):
-    """A column: its title, its width, and its place in line when the terminal is narrow."""
+    """A column: its title, its width, and what becomes of it when the terminal is narrow."""
 
     title: str
     width: int
     keep: int = 0  # the highest goes first; 0 stays
     left: bool = False
-    shrinks: bool = False  # may be cut to what is left of the line
+    least: int | None = None  # may be cut down to this
 
 
 def terminal_width() -> int:
@@ -31,41 +31,30 @@ class Table:
     def __init__(self, columns: Sequence[Column], width: int | None = None) -> None:
         width = terminal_width() if width is None else width
         shown = dict(enumerate(columns))
-        least = {i: 12 if c.shrinks else c.width for i, c in shown.items()}
+        widths = {i: c.width if c.least is None else c.least for i, c in shown.items()}
 
-        def total() -> int:
-            return sum(least[i] for i in shown) + len(shown) - 1
+        def spare() -> int:
+            return width - sum(widths.values()) - len(widths) + 1
 
-        while total() > width and any(c.keep for c in shown.values()):
-            del shown[max(shown, key=lambda i: shown[i].keep)]
-        spare = max(0, width - total())
-        self.columns = []
-        for i, column in shown.items():
-            wide = column.width
-            if column.shrinks:
-                wide = min(column.width, least[i] + spare)
-                spare -= wide - least[i]
-            self.columns.append((i, column, wide))
+        while spare() < 0 and any(shown[i].keep for i in widths):
+            del widths[max(widths, key=lambda i: shown[i].keep)]
+        for i in sorted(widths, key=lambda i: shown[i].width - widths[i]):
+            widths[i] += max(0, min(spare(), shown[i].width - widths[i]))
+        self.titles = [column.title for column in columns]
+        self.columns = [(i, shown[i].left, widths[i]) for i in widths]
 
     def header(self) -> str:
-        return self.line([column.title for column in self._all()])
+        return self.line(self.titles)
 
     def line(self, cells: Sequence[str]) -> str:
         """One line; a text too long for its column ends in two dots."""
         found = []
-        for i, column, width in self.columns:
+        for i, left, width in self.columns:
             text = cells[i]
             if len(text) > width:
                 text = text[: width - 2] + ".."
-            found.append(text.ljust(width) if column.left else text.rjust(width))
+            found.append(text.ljust(width) if left else text.rjust(width))
         return " ".join(found).rstrip()
-
-    def _all(self) -> list[Column]:
-        last = max(i for i, _, _ in self.columns)
-        titles = [Column("", 0)] * (last + 1)
-        for i, column, _ in self.columns:
-            titles[i] = column
-        return titles
 
 
 def seconds(value: float) -> str:

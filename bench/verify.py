@@ -34,7 +34,7 @@ def check(spec: Spec, arrays: Arrays, options: Options, effort: float = 2.0) -> 
     share = effort / (cost.flops / REFERENCE_FLOPS + cost.bytes / REFERENCE_BYTES + 1e-9)
     if share < 1:
         try:
-            return compare(spec, arrays, head(arrays, share), options)
+            return compare(spec, arrays, head(arrays, share, 1 if by_sample(spec) else 2), options)
         except ValueError:
             pass  # arrays that cannot be cut, as those of a square matrix product
     return compare(spec, arrays, arrays, options)
@@ -44,7 +44,8 @@ def compare(spec: Spec, arrays: Arrays, part: Arrays, options: Options) -> str:
     """Compare on a part of the arrays, which may be all of them."""
     dtype = next(v.dtype for v in flat(arrays) if v.dtype.kind == "f")
     rng, batch, samples = np.random.default_rng(1), length(arrays), length(part)
-    at_once = part is arrays or by_sample(spec)
+    lists = any(isinstance(value, list) for value in arrays.values())
+    at_once = part is arrays or (by_sample(spec) and not lists)
     called = fresh(spec, arrays if at_once else part)
     outputs, saved = spec.forward(F, called, options)
     gradients: Arrays = {}
@@ -68,9 +69,9 @@ def compare(spec: Spec, arrays: Arrays, part: Arrays, options: Options) -> str:
     return f"{samples} of {batch}" + ("" if at_once else ", called alone")
 
 
-def head(arrays: Arrays, share: float) -> Arrays:
-    """The first samples of the batch, two at least; of lists, the first rows of each array."""
-    samples = max(2, round(share * length(arrays)))
+def head(arrays: Arrays, share: float, least: int) -> Arrays:
+    """The first samples of the batch; of lists, the first rows of each array."""
+    samples = max(least, round(share * length(arrays)))
     if any(isinstance(value, list) for value in arrays.values()):
         return {
             name: [v[: max(1, round(share * len(v)))] for v in values]
@@ -81,7 +82,8 @@ def head(arrays: Arrays, share: float) -> Arrays:
 
 def length(arrays: Arrays) -> int:
     """Samples of the batch: the first axis of the first array, or the arrays in a list."""
-    return len(next(iter(arrays.values())))
+    first = next(iter(arrays.values()))
+    return 1 if not isinstance(first, list) and np.ndim(first) == 0 else len(first)
 
 
 def cut(arrays: Arrays, batch: int, samples: int) -> Arrays:

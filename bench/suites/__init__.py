@@ -39,7 +39,7 @@ SUITES: dict[str, Suite] = {
 def select(
     names: Iterable[str], ops: Iterable[str] = (), specs: Mapping[str, Spec] = SPECS
 ) -> list[tuple[str, Item]]:
-    """(suite, item) of the named suites, those of the named ops only if any are named.
+    """(suite, item) of the named suites, each once; of the named ops alone, if any are named.
 
     Raises
     ------
@@ -51,6 +51,10 @@ def select(
         unknown = sorted(set(given) - set(known))
         if unknown:
             raise UsageError(f"unknown {kind} {', '.join(unknown)}; there are {', '.join(known)}")
-    return [
-        (name, item) for name in names for item in SUITES[name](specs) if not ops or item.op in ops
-    ]
+    found = {
+        (name, item.op, item.case.label): (name, item)
+        for name in names
+        for item in SUITES[name](specs)
+        if not ops or item.op in ops
+    }
+    return list(found.values())
