@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from . import UsageError, charts, derive, readme, record, tables
+from . import UsageError, charts, derive, noise, readme, record, tables
 from .charts import Log
 from .contenders import OURS
 from .derive import grouped, ratio
+from .full import RESULTS
+from .networks import KINDS
 from .record import Result, Row, Step
-from .table import size
+from .table import seconds, size
 
-RESULTS = record.ROOT / "bench" / "results"
 STYLE = Path(__file__).with_suffix(".css")
 AXIS = Log(1 / 4, 64, 0, 100)
 """Where ratios are drawn, in percent; what lies beyond ends at the edge."""
@@ -84,8 +85,12 @@ def head(result: Result, title: str) -> str:
         f"{result.started.replace('T', ' ')}, {result.seconds / 60:.0f} minutes",
     ]
     lines = "<br>".join(escape(fact) for fact in facts if fact)
+    noisy = "".join(
+        f'<p class="noisy">Too noisy to judge by: {escape(reason)}.</p>'
+        for reason in noise.reasons(m)
+    )
     command = escape(result.command)
-    return f'<h1>{escape(title)}</h1><p class="soft">{lines}</p><pre>{command}</pre>'
+    return f'<h1>{escape(title)}</h1><p class="soft">{lines}</p><pre>{command}</pre>{noisy}'
 
 
 def tiles(result: Result) -> str:
@@ -171,10 +176,12 @@ def steps(found: Sequence[Step]) -> str:
             if name in step.rss:
                 note += f" {size(step.rss[name])}"
             lose = " lose" * (against < 1)
+            trained = step.what not in KINDS  # to an accuracy: a time, no rate
+            rate = f"{step.batch / timing.median:,.0f} /s"
             lines.append(
                 f'<span class="name">{escape(name)}</span><span class="track">'
                 f'<i class="{kind}" style="left:0;width:{wide:.1f}%"></i></span>'
-                f'<span class="value{lose}">{step.batch / timing.median:,.0f} /s '
+                f'<span class="value{lose}">{seconds(timing.median) if trained else rate} '
                 f"<small>{note}</small></span>"
             )
         title = f"{step.network}, {step.what}, batch {step.batch}"
