@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import record
+from . import noise, record
 from .contenders import OURS
 from .table import Column, Table, seconds
 from .timing import Timing
@@ -83,8 +83,8 @@ def unrest(entry: Entry, machine: dict[str, Any]) -> float:
         limits = machine["limits"]
         by_memory = entry.bytes / limits["copy"] > entry.flops / limits["fma_peak"]
         names = ["copy"] if by_memory else ["fma_peak"]
-    drift = machine.get("drift", {})
-    return max(BETWEEN, *(abs(math.log(drift.get(name, 1.0))) / 2 for name in names))
+    factors = machine.get("noise", {})
+    return max(BETWEEN, *(abs(math.log(factors.get(name, 1.0))) / 2 for name in names))
 
 
 def judge(
@@ -201,9 +201,7 @@ def warnings(old: record.Result, new: record.Result) -> list[str]:
         if a != b:
             found.append(f"{package} {a} and {b}: it is no yardstick between the two")
     for name, result in (("OLD", old), ("NEW", new)):
-        for limit, factor in result.machine.get("drift", {}).items():
-            if not 1 / 1.2 <= factor <= 1.2:
-                found.append(f"{name}: {limit} changed by the factor {factor:.2f} during the run")
+        found += [f"{name}: {reason}" for reason in noise.reasons(result.machine)]
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import fastnn
 from fastnn import _core
-from fastnn._limits import ARRAYS, Arena, copy_bandwidth, fma_peak
+from fastnn._limits import ARRAYS, Arena, copy_bandwidth, fma_peak, settle_threads
 
 __all__ = ["add_arguments", "caches", "copy_bandwidth", "fma_peak", "limits", "main"]
 
@@ -68,18 +68,21 @@ def thread_counts() -> list[int]:
 
 def fma_rates(counts: list[int]) -> list[dict[str, Any]]:
     """FLOP/s of every ISA, precision and number of threads."""
-    before, rows = fastnn.get_isa(), []
-    try:
-        for isa in fastnn.available_isas():
-            fastnn.set_isa(isa)
-            for dtype in ("float32", "float64"):
-                for n in counts:
-                    with fastnn.threads(n):
-                        rate = fma_peak(dtype)
-                    rows.append({"isa": isa, "dtype": dtype, "threads": n, "rate": rate})
-    finally:
-        fastnn.set_isa(before)
-    return rows
+    before, rates = fastnn.get_isa(), {}
+    for n in counts:
+        with fastnn.threads(n):
+            settle_threads()
+            try:
+                for isa in fastnn.available_isas():
+                    fastnn.set_isa(isa)
+                    for dtype in ("float32", "float64"):
+                        rates[isa, dtype, n] = fma_peak(dtype, settle=False)
+            finally:
+                fastnn.set_isa(before)
+    return [
+        {"isa": isa, "dtype": dtype, "threads": n, "rate": rates[isa, dtype, n]}
+        for isa, dtype, n in sorted(rates, key=lambda k: fastnn.available_isas().index(k[0]))
+    ]
 
 
 def bandwidths(counts: list[int]) -> list[dict[str, Any]]:
@@ -87,6 +90,7 @@ def bandwidths(counts: list[int]) -> list[dict[str, Any]]:
     arena, rows = Arena(max(working_sets(counts[-1]).values())), []
     for n in counts:
         with fastnn.threads(n):
+            settle_threads()
             for level, nbytes in working_sets(n).items():
                 for traffic, streaming in KINDS:
                     rate = arena.rate(traffic, nbytes, streaming=streaming)

@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from . import machine
 
@@ -42,6 +43,11 @@ def verdicts(noise: dict[str, float]) -> list[str]:
     if noise.get("others", 0.0) > OTHERS:
         found.append(f"other processes kept {noise['others']:.2f} CPUs busy (limit {OTHERS})")
     return found
+
+
+def reasons(machine: dict[str, Any]) -> list[str]:
+    """The verdicts on the run that a result was made in."""
+    return verdicts(machine["noise"]) if "noise" in machine else []
 
 
 def quick_limits() -> dict[str, float]:

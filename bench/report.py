@@ -1,19 +1,19 @@
 """One self-contained page from a result: roofline, ratios, whole steps, scaling and every row."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
-from . import UsageError, charts, derive, readme, record
+from . import UsageError, charts, derive, noise, readme, record, tables
 from .charts import Log
 from .contenders import OURS
 from .derive import grouped, ratio
+from .full import RESULTS
+from .networks import KINDS
 from .record import Result, Row, Step
 from .table import seconds, size
 
-RESULTS = record.ROOT / "bench" / "results"
 STYLE = Path(__file__).with_suffix(".css")
 AXIS = Log(1 / 4, 64, 0, 100)
 """Where ratios are drawn, in percent; what lies beyond ends at the edge."""
@@ -25,7 +25,7 @@ def page(result: Result, title: str = "fastnn, measured") -> str:
     sections = [
         head(result, title),
         tiles(result),
-        *section("Limits of this machine", "measured in the same run", limits_tables(limits)),
+        *section("Limits of this machine", "measured in the same run", tables.limits(limits)),
     ]
     if result.rows:
         sections += section(
@@ -55,7 +55,7 @@ def page(result: Result, title: str = "fastnn, measured") -> str:
         sections += section("Scaling", words, legend, f'<div class="small">{plots}</div>')
     if result.rows:
         words = "medians; +- is the median absolute deviation, ? a row that did not settle"
-        sections += section("All rows", words, rows_table(result.rows, limits))
+        sections += section("All rows", words, tables.rows(result.rows, limits))
     if result.failures:
         items = "".join(f"<li>{escape(', '.join(f.values()))}</li>" for f in result.failures)
         sections += section("Wrong, not timed", "", f"<ul>{items}</ul>")
@@ -85,8 +85,12 @@ def head(result: Result, title: str) -> str:
         f"{result.started.replace('T', ' ')}, {result.seconds / 60:.0f} minutes",
     ]
     lines = "<br>".join(escape(fact) for fact in facts if fact)
+    noisy = "".join(
+        f'<p class="noisy">Too noisy to judge by: {escape(reason)}.</p>'
+        for reason in noise.reasons(m)
+    )
     command = escape(result.command)
-    return f'<h1>{escape(title)}</h1><p class="soft">{lines}</p><pre>{command}</pre>'
+    return f'<h1>{escape(title)}</h1><p class="soft">{lines}</p><pre>{command}</pre>{noisy}'
 
 
 def tiles(result: Result) -> str:
@@ -113,57 +117,6 @@ def tiles(result: Result) -> str:
         for value, words in found
     )
     return f'<div class="tiles">{boxes}</div>' if boxes else ""
-
-
-def table(header: Sequence[str], lines: Iterable[Sequence[str]], words: int = 1) -> str:
-    """An HTML table whose first ``words`` columns are texts; cells are HTML already."""
-
-    def cells(tag: str, line: Sequence[str]) -> str:
-        return "".join(
-            f"<{tag}>{cell}</{tag}>"
-            if i < words
-            else f'<{tag} class="n{" lose" * cell.startswith("▼")}">{cell}</{tag}>'
-            for i, cell in enumerate(line)
-        )
-
-    body = "".join(f"<tr>{cells('td', line)}</tr>" for line in lines)
-    top = cells("th", header)
-    return (
-        f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
-
-
-def limits_tables(limits: dict[str, Any]) -> str:
-    """Multiply-adds, bandwidths and costs of the system."""
-    parts = []
-    if "fma" in limits:
-        counts = sorted({r["threads"] for r in limits["fma"]})
-        kinds = grouped(limits["fma"], lambda r: f"{r['isa']}, {r['dtype']}")
-        lines = [[k, *(f"{r['rate'] / 1e9:.1f}" for r in rows)] for k, rows in kinds.items()]
-        parts.append(table(["GFLOP/s of multiply-adds", *map(threads, counts)], lines))
-    if "bandwidth" in limits:
-        most = max(r["threads"] for r in limits["bandwidth"])
-        here = [r for r in limits["bandwidth"] if r["threads"] == most]
-        kinds = grouped(here, lambda r: r["traffic"] + ", streaming" * r["streaming"])
-        levels = {r["level"]: f"{r['level']} {whole(size(r['bytes']))}" for r in here}
-        lines = [[k, *(f"{r['rate'] / 1e9:.1f}" for r in rows)] for k, rows in kinds.items()]
-        parts.append(table([f"GB/s, {threads(most)}", *levels.values()], lines))
-    costs = [f"copy {limits['copy'] / 1e9:.1f} GB/s", f"{limits['fma_peak'] / 1e9:.0f} GFLOP/s"]
-    for n, cost in limits.get("region", {}).items():
-        costs.append(f"a parallel region of {n} threads {seconds(cost)}")
-    for kind, cost in limits.get("page_fault", {}).items():
-        if cost is not None:
-            costs.append(f"touching a fresh page of {kind} {seconds(cost)}")
-    return f'<div class="beside">{"".join(parts)}</div>' + f"<p>{'; '.join(costs)}.</p>"
-
-
-def whole(text: str) -> str:
-    """16 MB for 16.0 MB."""
-    return text.replace(".0 ", " ")
-
-
-def threads(n: int) -> str:
-    return f"{n} thread{'s' * (n > 1)}"
 
 
 def bar(name: str, value: float, note: str, title: str = "") -> str:
@@ -202,16 +155,11 @@ def families(rows: Sequence[Row]) -> str:
         for row, value in single:
             best = derive.best_torch(row.contenders)
             note = "" if best is None else best[0].removeprefix("torch ")
-            bars.append(bar(case(row), value, note))
+            bars.append(bar(tables.case(row), value, note))
         words = f"{s.name}: {s.mean:.2f}x ({s.worst:.2f}x to {s.best:.2f}x)"
         inner = f'<div class="bars">{scale()}{"".join(bars)}</div>'
         parts.append(f"<details><summary>{escape(words)}</summary>{inner}</details>")
     return f'{overview}<div class="open">{"".join(parts)}</div>'
-
-
-def case(row: Row) -> str:
-    suite = f" ({row.suite})" if row.suite not in ("bench", "specs") else ""
-    return row.case + suite + ", hot" * row.hot + f", {row.dtype}" * (row.dtype != "float32")
 
 
 def steps(found: Sequence[Step]) -> str:
@@ -228,10 +176,12 @@ def steps(found: Sequence[Step]) -> str:
             if name in step.rss:
                 note += f" {size(step.rss[name])}"
             lose = " lose" * (against < 1)
+            trained = step.what not in KINDS  # to an accuracy: a time, no rate
+            rate = f"{step.batch / timing.median:,.0f} /s"
             lines.append(
                 f'<span class="name">{escape(name)}</span><span class="track">'
                 f'<i class="{kind}" style="left:0;width:{wide:.1f}%"></i></span>'
-                f'<span class="value{lose}">{step.batch / timing.median:,.0f} /s '
+                f'<span class="value{lose}">{seconds(timing.median) if trained else rate} '
                 f"<small>{note}</small></span>"
             )
         title = f"{step.network}, {step.what}, batch {step.batch}"
@@ -239,47 +189,6 @@ def steps(found: Sequence[Step]) -> str:
             f'<div><h3>{escape(title)}</h3><div class="bars">{"".join(lines)}</div></div>'
         )
     return f'<div class="steps">{"".join(blocks)}</div>'
-
-
-HEADER = (
-    "op",
-    "case",
-    "direction",
-    "time",
-    "+-",
-    "GFLOP/s",
-    "GB/s",
-    "of limit",
-    "PyTorch's best",
-    "ratio",
-    "NumPy",
-)
-
-
-def rows_table(rows: Sequence[Row], limits: dict[str, Any]) -> str:
-    """Every row; losses are marked."""
-    lines = []
-    for row in rows:
-        mine, best, value = row.contenders[OURS], derive.best_torch(row.contenders), ratio(row)
-        numpy = derive.numpy_ratio(row)
-        lines.append(
-            [
-                escape(row.op),
-                escape(case(row)),
-                row.direction,
-                seconds(mine.median),
-                f"{100 * mine.deviation / mine.median:.0f} %" + "?" * (not row.settled),
-                f"{row.flops / mine.median / 1e9:.1f}",
-                f"{row.bytes / mine.median / 1e9:.1f}",
-                f"{derive.percent_of_limit(row, limits):.0f} %",
-                f"{escape(best[0].removeprefix('torch '))} {seconds(best[1].median)}"
-                if best
-                else "-",
-                "-" if value is None else "▼ " * (value < 1) + f"{value:.2f}x",
-                "-" if numpy is None else "▼ " * (numpy < 1) + f"{numpy:.1f}x",
-            ]
-        )
-    return table(HEADER, lines, words=3)
 
 
 def newest() -> Path:

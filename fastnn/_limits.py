@@ -7,7 +7,6 @@ its repeats, while timings are medians, so that a percentage of it flatters nobo
 
 import math
 import time
-from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -26,17 +25,21 @@ ROUNDS = 512
 """Of 12 * 1024 multiply-adds on vectors: one to three milliseconds."""
 
 
-@cache
-def settle_threads(threads: int) -> None:
-    """Work until the threads have a core each: a new one shares its creator's for up to 0.1 s."""
-    end = time.perf_counter() + 0.2
+def settle_threads(seconds: float = 0.2) -> None:
+    """Work until every thread has a core.
+
+    A new thread shares its creator's for up to 0.1 s, and the workers of OpenMP and OpenBLAS hold
+    theirs for as long after their last work.
+    """
+    end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         _core.fma_rate(64, False)
 
 
-def fma_peak(dtype: np.typing.DTypeLike = np.float32) -> float:
+def fma_peak(dtype: np.typing.DTypeLike = np.float32, *, settle: bool = True) -> float:
     """Return FLOP/s of multiply-adds with the ISA and the threads in use."""
-    settle_threads(_core.get_num_threads())
+    if settle:
+        settle_threads()
     return max(_core.fma_rate(ROUNDS, np.dtype(dtype) == np.float64) for _ in range(REPEATS))
 
 
@@ -75,7 +78,7 @@ class Arena:
         def probe(passes: int) -> tuple[float, int]:
             return _core.memory_seconds(traffic, dst, x, y, streaming, passes)
 
-        settle_threads(_core.get_num_threads())
+        probe(1)
         passes = math.ceil(SECONDS / probe(3)[0])
         found = [probe(passes) for _ in range(REPEATS)]
         if not self._done(traffic, dst, x, y, passes, {bits for _, bits in found}):
@@ -105,4 +108,5 @@ class Arena:
 def copy_bandwidth(nbytes: int = 1 << 26) -> float:
     """Return bytes/s (read plus written) of copying ``nbytes`` with the better kind of store."""
     arena = Arena(2 * nbytes)
+    settle_threads()
     return max(arena.rate("copy", 2 * nbytes, streaming=s) for s in (False, True))

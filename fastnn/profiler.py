@@ -19,15 +19,13 @@ from typing import Any, Self
 import numpy as np
 
 from fastnn import _core, _costs, _limits, functional
+from fastnn._owners import find_owner, find_root
 from fastnn._records import Record, table
 from fastnn.nn import Module
 
 _lock = threading.Lock()
 _active: tuple["Profile", ...] = ()
 _replaced: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}  # original, recording
-
-HELPERS = 3
-"""Functions between an op and the layer that it runs for: a layer may call a helper."""
 
 
 def profile(limits: Mapping[str, float] | None = None) -> "Profile":
@@ -130,7 +128,7 @@ class Profile:
         seconds: float,
         frame: FrameType,
     ) -> None:
-        owner, backward = _owner(frame)
+        owner, backward = find_owner(frame)
         saved = None
         if op.endswith("_backward"):
             backward = True
@@ -156,7 +154,7 @@ class Profile:
         if id(owner) not in self._owners:
             self._owners[id(owner)] = owner
             if isinstance(owner, Module):
-                root = _root(frame, owner)
+                root = find_root(frame, owner)
                 self._roots[id(root)] = root
 
     @property
@@ -226,36 +224,6 @@ class Profile:
 
     def __str__(self) -> str:
         return self.table()
-
-
-def _owner(frame: FrameType | None) -> tuple[Any, bool]:
-    """The layer, else the class, for which an op runs; None outside; and whether in a backward.
-
-    Only frames of methods are looked into: a look keeps a function's arrays until it ends.
-    """
-    for _ in range(HELPERS):
-        if frame is None:
-            break
-        if _is_method(frame):
-            found, name = frame.f_locals["self"], frame.f_code.co_name
-            return found if isinstance(found, Module) else type(found), name.startswith("backward")
-        frame = frame.f_back
-    return None, False
-
-
-def _is_method(frame: FrameType) -> bool:
-    code = frame.f_code
-    return code.co_argcount > 0 and code.co_varnames[0] == "self" and "self" not in code.co_cellvars
-
-
-def _root(frame: FrameType | None, module: Module) -> Module:
-    """The outermost layer on the way to this one."""
-    root = module
-    while frame is not None:
-        if _is_method(frame) and isinstance(found := frame.f_locals["self"], Module):
-            root = found
-        frame = frame.f_back
-    return root
 
 
 def _recording(op: str, original: Callable[..., Any]) -> Callable[..., Any]:

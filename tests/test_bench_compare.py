@@ -84,9 +84,15 @@ def test_what_the_machine_did_is_divided_out():
 def test_a_run_that_drifted_proves_little():
     old, slow = row("a", timing(1e-3)), row("a", timing(1.5e-3))
     calm, wild = {"copy": 1.01, "fma_peak": 2.0}, {"copy": 0.5, "fma_peak": 1.0}
-    assert words(result(old, drift=calm), result(slow, drift=calm)) == ["slower"]
-    assert words(result(old, drift=wild), result(slow, drift=calm)) == ["too noisy"]
-    assert words(result(old, drift=calm), result(slow, drift=wild)) == ["too noisy"]
+    assert words(result(old, noise=calm), result(slow, noise=calm)) == ["slower"]
+    assert words(result(old, noise=wild), result(slow, noise=calm)) == ["too noisy"]
+    assert words(result(old, noise=calm), result(slow, noise=wild)) == ["too noisy"]
+
+
+def test_noise_is_told():
+    wild = {"copy": 0.5, "fma_peak": 1.0, "others": 0.5}
+    told = compare.warnings(result(noise=wild), result())
+    assert [text.split(":")[0] for text in told] == ["OLD", "OLD"] and "0.50 CPUs" in told[1]
 
 
 def test_new_and_gone_rows():
