@@ -28,7 +28,7 @@ COLUMNS = (
     Column("+-", 5, keep=3),
     Column("data", 6, keep=2),
     Column("of limit", 8, keep=1),
-    Column("vs PyTorch", 20, left=True, least=8),
+    Column("vs PyTorch", 20, left=True, least=13),
     Column("vs NumPy", 8),
 )
 

@@ -1,6 +1,8 @@
 """What every command of the runner does around its measurements."""
 
 import argparse
+import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +51,8 @@ def use_threads(threads: int | None) -> None:
     try:
         import threadpoolctl
     except ImportError:
-        print("threadpoolctl is not installed: NumPy's OpenBLAS keeps its own number of threads")
+        note = "threadpoolctl is not installed: NumPy's OpenBLAS keeps its own number of threads"
+        print(note, file=sys.stderr)
     else:
         threadpoolctl.threadpool_limits(threads, "blas")
 
@@ -75,7 +78,7 @@ def session(args: argparse.Namespace, full_limits: bool = True) -> Iterator[reco
             result.write(args.json)
             print(f"written: {args.json}")
         for reason in verdicts(result.machine["noise"]):
-            print(f"TOO NOISY TO JUDGE: {reason}")
+            print(textwrap.fill(f"TOO NOISY TO JUDGE: {reason}", terminal_width()))
 
 
 def heading(result: record.Result) -> str:
