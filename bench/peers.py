@@ -39,6 +39,7 @@ FORWARD: dict[str, Callable[[Arrays, Arrays], Any]] = {
     "sigmoid": lambda a, o: torch.sigmoid(a["x"]),
     "tanh": lambda a, o: torch.tanh(a["x"]),
     "linear": lambda a, o: activated(T.linear(a["x"], a["weight"], a.get("bias")), o),
+    "matmul": lambda a, o: torch.matmul(a["x"], a["other"]),
     "conv2d": conv2d,
     "batch_norm": batch_norm,
     "max_pool2d": lambda a, o: T.max_pool2d(a["x"], **o),

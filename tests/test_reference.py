@@ -78,6 +78,7 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "tanh": lambda a, o: {"y": torch.tanh(a["x"])},
     "flatten": lambda a, o: {"y": a["x"].reshape(len(a["x"]), -1 if a["x"].numel() else 12)},
     "linear": lambda a, o: {"y": activate(F.linear(a["x"], a["weight"], a.get("bias")), o)},
+    "matmul": lambda a, o: {"y": torch.matmul(a["x"], a["other"])},
     "conv2d": conv2d,
     "batch_norm": batch_norm,
     "max_pool2d": max_pool2d,

@@ -14,6 +14,7 @@ from .conv2d import *
 from .dropout import *
 from .layout import *
 from .linear import *
+from .matmul import *
 from .max_pool2d import *
 from .optimizer_steps import *
 from .softmax_cross_entropy import *
