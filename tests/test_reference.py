@@ -78,14 +78,15 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "tanh": lambda a, o: {"y": torch.tanh(a["x"])},
     "flatten": lambda a, o: {"y": a["x"].reshape(len(a["x"]), -1 if a["x"].numel() else 12)},
     "linear": lambda a, o: {"y": activate(F.linear(a["x"], a["weight"], a.get("bias")), o)},
+    "matmul": lambda a, o: {"y": torch.matmul(a["x"], a["other"])},
     "conv2d": conv2d,
     "batch_norm": batch_norm,
     "max_pool2d": max_pool2d,
     "adaptive_avg_pool2d": lambda a, o: {"y": F.adaptive_avg_pool2d(a["x"], o["output_size"])},
     "softmax_cross_entropy": softmax_cross_entropy,
 }
-# Random, in place or of no torch counterpart: tested by test_philox, below and by test_specs.
-ELSEWHERE = {"add", "dropout", "channels_last"} | {
+# Random, in place or of no torch counterpart: tested by test_philox, test_optim, test_specs, below.
+ELSEWHERE = {"add", "dropout", "channels_last", "global_norm"} | {
     f"{name}_step_" for name in ("sgd", "adagrad", "rmsprop", "adam")
 }
 

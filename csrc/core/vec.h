@@ -69,6 +69,11 @@ template <class T>
 FASTNN_INLINE void prefetch(const T* p) {
   __builtin_prefetch(p, 0, 3);
 }
+// The same, into L2 only.
+template <class T>
+FASTNN_INLINE void prefetch_l2(const T* p) {
+  __builtin_prefetch(p, 0, 2);
+}
 
 // A broadcast straight from memory where the ISA has it (vector + scalar would add to zero instead).
 FASTNN_INLINE Vec<float> splat(float x) {

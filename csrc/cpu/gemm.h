@@ -1,18 +1,53 @@
-// C (M, N) = A B, then bias and activation: both operands packed, fixed blocks, any strides.
+// C = A B for one matrix or a batch of them, then bias and activation.
 //
-// A is packed in blocks of [k / 16][rows][16], the layout in which the micro-kernel's rows are one
-// cache line apart; B in panels [k][2 vectors]. Each K block is a separate pass over C.
+// Every value of C is summed in one order: over k in blocks of about kDepth, each block from zero, the
+// blocks in order, long reductions of few outputs in `splits` parts added in order at last. That order
+// depends on the shape alone; how A and B lie, how they are read (in place or packed) and how C is cut into
+// tasks changes only the speed.
+//
+// A task owns a block of C. For each K block it packs its columns of B into its worker's L2 (or reads them
+// in place) and runs row tiles of A, read in place, over them: no operand is packed as a whole.
 #pragma once
 
 #include "core/parallel.h"
-#include "cpu/tile.h"
+#include "cpu/elementwise.h"
+#include "cpu/few_rows.h"
 
 namespace fastnn::FASTNN_ISA {
 
+// Bias and activation on finished rows.
 template <class T>
-struct Matrix {
-  const T* data;
-  int64_t row, col;  // strides in elements
+__attribute__((noinline)) static void finish_rows(T* c, int64_t c_row, int64_t rows, int64_t cols,
+                                                  const Epilogue<T>& e) {
+  constexpr int64_t kL = kLanes<T>;
+  if (!e.bias && e.activation == Activation::none) return;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t j = 0; j < cols; j += kL) {
+      const int64_t n = cols - j < kL ? cols - j : kL;
+      T* at = c + r * c_row + j;
+      Vec<T> y = load_n(at, n);
+      if (e.bias) y = y + load_n(e.bias + j, n);
+      store_n(at, activate_any<T>(e.activation, y, e.leaky_slope, e.elu_alpha), n);
+    }
+}
+
+// Where the matrices of a batch begin: its axes, and the distances along them in elements.
+struct Batch {
+  int rank;
+  const int64_t *shape, *a, *b;
+  int64_t count() const {
+    int64_t n = 1;
+    for (int i = 0; i < rank; ++i) n *= shape[i];
+    return n;
+  }
+  static int64_t offset(int64_t index, int rank, const int64_t* shape, const int64_t* strides) {
+    int64_t at = 0;
+    for (int i = rank - 1; i >= 0; --i) {
+      at += index % shape[i] * strides[i];
+      index /= shape[i];
+    }
+    return at;
+  }
 };
 
 template <class T>
@@ -23,131 +58,254 @@ struct Gemm {
   int64_t c_row;
   Epilogue<T> epilogue;
   int width;
+  Batch batch{};
 
-  static constexpr int64_t kDepth = 256;  // K block: a tile's A (14 KB) stays in L1
-  static constexpr int64_t kRows = 8 * kMaxTileRows;
-  static constexpr int64_t kPanels = 8;  // B of a task: 8 panels x 32 KB in L2
+  // ---- derived by plan() ----
+  int64_t batches = 1;
+  int64_t splits = 1;  // of k
+  int64_t down = 1;    // blocks of rows
+  int64_t across = 1;  // panels of a block of columns
+  int64_t tile_rows = kTileRows;
+  bool strips = false;    // few_rows
+  bool in_place = false;  // whole panels of B are not packed
 
-  int64_t depth_blocks() const { return (k + kBlock - 1) / kBlock; }
-  Pieces row_blocks() const {
-    // At least 8 tasks where the rows allow it, so that threads come out even.
-    const Panels<T> panels{n};
-    const int64_t across = (panels.count() + kPanels - 1) / kPanels;
-    int64_t rows = (m * across + 7) / 8;
-    const int64_t least = kMaxRows[kTileVectors];
-    rows = rows < least ? least : rows > kRows ? kRows : rows;
-    return Pieces(m, rows);
-  }
-  int64_t packed_a() const { return m * depth_blocks() * kBlock; }
-  int64_t workspace() const {
-    return (packed_a() + Panels<T>{n}.size(k)) * static_cast<int64_t>(sizeof(T)) + 64 +
-           width * segments() * static_cast<int64_t>(sizeof(Segment));
-  }
-  static constexpr int64_t segments() { return kDepth / kBlock; }
-};
+  static constexpr int64_t kBytes = sizeof(T);
+  static constexpr int64_t kDepth = 512;
+  static constexpr int64_t kFewDepth = 16;
+  static constexpr int64_t kWide = Panels<T>::kWide;
+  static constexpr int64_t kTileRows = kMaxRows[kTileVectors];
+  static constexpr int64_t kPanels = 1024 / (kWide * kBytes);  // of a task's B: 384 KB in L2
+  static constexpr int64_t kCopyRow = kDepth + 64 / kBytes;    // not a multiple of 4 KB
+  static constexpr int64_t kCopyStep = kTileRows > 8 ? 16 : 8;
+  static constexpr int64_t kCopyTiles = 8;  // of A where it lies by columns: 192 KB
 
-// rows x 16 of A for each block of k: dst[kb][r][0..16).
-template <class T>
-static void pack_rows(const Matrix<T>& a, int64_t row0, int64_t rows, int64_t k, T* dst) {
-  const int64_t blocks = (k + kBlock - 1) / kBlock;
-  for (int64_t kb = 0; kb < blocks; ++kb) {
-    const int64_t depth = k - kb * kBlock < kBlock ? k - kb * kBlock : kBlock;
-    T* block = dst + kb * rows * kBlock;
-    const T* src = a.data + row0 * a.row + kb * kBlock * a.col;
-    if (a.col == 1) {
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t i = 0; i < depth; ++i) block[r * kBlock + i] = src[r * a.row + i];
-    } else {
-      for (int64_t i = 0; i < depth; ++i)
-        for (int64_t r = 0; r < rows; ++r) block[r * kBlock + i] = src[r * a.row + i * a.col];
+  int64_t panels() const { return (n + kWide - 1) / kWide; }
+  int64_t blocks_across() const { return (panels() + across - 1) / across; }
+  int64_t tasks() const { return batches * splits * down * blocks_across(); }
+
+  void plan() {
+    batches = batch.count();
+    // Few outputs, long sums: 2048 products or more a part.
+    const int64_t outputs = batches * ((m + 63) / 64) * ((n + 127) / 128);
+    if (outputs < 8 && k >= 4096) {
+      splits = k / 2048;
+      if (splits > 8) splits = 8;
     }
+    strips = b.by_rows() && m <= kFewRows && k > kFewDepth;
+    // Each row of B is used for one tile, or B is a few rows: then the outputs are written in long rows.
+    in_place = b.by_rows() && (m <= kTileRows || k <= kFewDepth);
+    if (in_place && k <= kFewDepth) tile_rows = kFewRows;
+    if (cost() <= kSerialBytes) width = 1;
+    choose_grid();
+    if (tasks() < width) width = static_cast<int>(tasks());
   }
-}
 
-// One panel of B: dst[k][width], columns beyond the matrix zero.
-template <class T>
-static void pack_panel(const Matrix<T>& b, int64_t col0, int64_t valid, int64_t width, int64_t k0, int64_t k1, T* dst) {
-  const T* src = b.data + col0 * b.col;
-  if (b.col == 1 && valid == width) {
-    for (int64_t i = k0; i < k1; ++i)
-      for (int64_t j = 0; j < width; ++j) dst[i * width + j] = src[i * b.row + j];
-    return;
-  }
-  constexpr int64_t kTile = 16;
-  for (int64_t i0 = k0; i0 < k1; i0 += kTile) {
-    const int64_t i1 = i0 + kTile < k1 ? i0 + kTile : k1;
-    for (int64_t j = 0; j < valid; ++j)
-      for (int64_t i = i0; i < i1; ++i) dst[i * width + j] = src[i * b.row + j * b.col];
-    for (int64_t i = i0; i < i1; ++i)
-      for (int64_t j = valid; j < width; ++j) dst[i * width + j] = 0;
-  }
-}
-
-template <class T>
-static void gemm(const Gemm<T>& g, void* workspace) {
-  if (g.m == 0 || g.n == 0) return;
-  const Panels<T> panels{g.n};
-  const Pieces row_blocks = g.row_blocks();
-  const int64_t depth = g.depth_blocks() * kBlock;
-  T* packed_a = static_cast<T*>(workspace);
-  T* packed_b = packed_a + (g.packed_a() + 15) / 16 * 16;
-  Segment* segments = reinterpret_cast<Segment*>(packed_b + panels.size(g.k));
-  const int64_t bytes = static_cast<int64_t>(sizeof(T));
-
-  // Pack: the row blocks of A, then pieces of B's panels.
-  const Pieces depth_pieces(g.k > 0 ? g.k : 1, 512);
-  const int64_t b_blocks = panels.count() * depth_pieces.count;
-  parallel_blocks(row_blocks.count + b_blocks, g.width, 2 * bytes * (g.m + g.n) * g.k, [&](int64_t block, int) {
-    if (block < row_blocks.count) {
-      const int64_t r0 = row_blocks.begin(block);
-      pack_rows(g.a, r0, row_blocks.size(block), g.k, packed_a + r0 * depth);
-    } else if (g.k > 0) {
-      const int64_t panel = (block - row_blocks.count) / depth_pieces.count;
-      const int64_t piece = (block - row_blocks.count) % depth_pieces.count;
-      pack_panel(g.b, panel * Panels<T>::kWide, panels.valid(panel), panels.width(panel), depth_pieces.begin(piece),
-                 depth_pieces.begin(piece + 1), packed_b + panels.offset(panel, g.k));
-    }
-  });
-
-  const Pieces panel_blocks(panels.count(), Gemm<T>::kPanels);
-  // 1 byte of traffic costs about as much time as 8 multiply-adds.
-  const int64_t cost = g.m * g.n * g.k / 8 + bytes * g.m * g.n;
-  parallel_blocks(row_blocks.count * panel_blocks.count, g.width, cost, [&](int64_t block, int worker) {
-    const int64_t rb = block % row_blocks.count, pb = block / row_blocks.count;
-    const int64_t r0 = row_blocks.begin(rb), rows = row_blocks.size(rb);
-    Segment* list = segments + worker * Gemm<T>::segments();
-    for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += Gemm<T>::kDepth) {
-      const int64_t k1 = k0 + Gemm<T>::kDepth < g.k ? k0 + Gemm<T>::kDepth : g.k;
-      // Tiles of one block share these segments; a narrow panel's B offsets are half as large.
-      const Pieces tiles(rows, kMaxRows[kTileVectors]);
-      for (int64_t pass = 0; pass < 2; ++pass) {
-        const int vectors = pass == 0 ? 2 : 1;
-        int64_t count = 0;
-        for (int64_t i = k0; i < k1; i += kBlock)
-          list[count++] = {i * rows, i * vectors * kLanes<T>, k1 - i < kBlock ? k1 - i : kBlock};
-        for (int64_t i = 0; i < tiles.count; ++i) {
-          const TileFn<T> fn = tile_for<T>(Walk::dense_rows, tiles.size(i), vectors);
-          for (int64_t p = panel_blocks.begin(pb); p < panel_blocks.begin(pb + 1); ++p) {
-            if (panels.vectors(p) != vectors) continue;
-            Epilogue<T> epilogue = g.epilogue;
-            if (epilogue.bias) epilogue.bias += p * Panels<T>::kWide;
-            TileArgs<T> t;
-            t.a = packed_a + r0 * depth + tiles.begin(i) * kBlock;
-            t.a_row = kBlock;
-            t.segments = list;
-            t.count = count;
-            t.b = packed_b + panels.offset(p, g.k);
-            t.c = g.c + (r0 + tiles.begin(i)) * g.c_row + p * Panels<T>::kWide;
-            t.c_row = g.c_row;
-            t.cols = panels.valid(p);
-            t.accumulate = k0 > 0;
-            t.epilogue = k1 == g.k ? &epilogue : nullptr;
-            fn(t);
-          }
+  // The cheapest grid by a count of cycles, a multiply-add of a vector being one; the last task of a
+  // thread may have to wait for half a task.
+  void choose_grid() {
+    const int64_t most = strips || k <= kFewDepth ? 4 * kPanels : kPanels;
+    const int64_t depth = (k + splits - 1) / splits;
+    int64_t best = -1;
+    for (int64_t p = panels() < most ? panels() : most; p >= 1; p /= 2) {
+      for (int64_t d = 1; d == 1 || m / d >= 2 * tile_rows; d *= 2) {
+        const int64_t rows = (m + d - 1) / d, count = batches * splits * d * ((panels() + p - 1) / p);
+        const int64_t pack = in_place ? 0 : (b.by_rows() ? 8 : 12) * p * depth;
+        const int64_t task = 500 + rows * p * (2 * depth + 8) + pack + rows * depth / 8;
+        const int64_t time = width > 1 ? (2 * ((count + width - 1) / width) + 1) * task : count * task;
+        if (best < 0 || time < best) {
+          best = time;
+          across = p;
+          down = d;
         }
+        if (width == 1) return;
       }
     }
-  });
-}
+  }
+
+  // 1 byte of traffic costs about as much time as 3 multiply-adds.
+  int64_t cost() const { return batches * (m * n * k / 3 + kBytes * m * n); }
+  int64_t packed_b() const {
+    return across * kWide * (strips ? kFewRows : k <= kFewDepth ? kFewDepth : k < kDepth ? k : kDepth);
+  }
+  int64_t copied_a() const {
+    return !copies_a() ? 0 : a.by_rows() ? kTileRows * kCopyRow : kCopyTiles * kCopyStep * kDepth;
+  }
+  int64_t worker_size() const { return (packed_b() + copied_a() + 15) / 16 * 16; }
+  int64_t partial_size() const { return splits > 1 ? splits * batches * m * n : 0; }
+  int64_t workspace() const { return (width * worker_size() + partial_size()) * kBytes; }
+
+  bool streams() const {
+    return splits == 1 && k <= kDepth && epilogue.activation <= Activation::relu && can_stream(c, batches * m * n) &&
+           c_row * kBytes % kVectorBytes == 0;
+  }
+
+  // Rows of A that meet in few sets of L1, or columns of A far apart, are copied for a tile.
+  bool copies_a() const {
+    if (a.by_rows()) {
+      const int64_t skew = (a.row * kBytes + 2048) % 4096 - 2048;
+      return skew > -64 && skew < 64 && across > 1 && m > kTileRows && k > kFewDepth;
+    }
+    return across > 2 && m > kTileRows && k > kFewDepth;
+  }
+
+  void run(void* workspace) {
+    if (m == 0 || n == 0 || batches == 0) return;
+    T* scratch = static_cast<T*>(workspace);
+    T* partial = scratch + width * worker_size();
+    const bool streaming = streams();
+    parallel_blocks(tasks(), width, cost(), [&](int64_t task, int worker) {
+      const int64_t rb = task % down, cb = task / down % blocks_across();
+      const int64_t s = task / (down * blocks_across()) % splits, i = task / (down * blocks_across() * splits);
+      Block x;
+      x.a = a, x.b = b;
+      if (batch.rank > 0) {
+        x.a.data += Batch::offset(i, batch.rank, batch.shape, batch.a);
+        x.b.data += Batch::offset(i, batch.rank, batch.shape, batch.b);
+      }
+      x.row = m * rb / down, x.rows = m * (rb + 1) / down - x.row;
+      x.col = cb * across * kWide;
+      x.cols = n - x.col < across * kWide ? n - x.col : across * kWide;
+      x.c = splits > 1 ? partial + (s * batches + i) * m * n : c + i * m * c_row;
+      x.c_row = splits > 1 ? n : c_row;
+      x.packed = scratch + worker * worker_size();
+      x.copied = x.packed + packed_b();
+      x.streaming = streaming;
+      const int64_t begin = k * s / splits, length = k * (s + 1) / splits - begin;
+      const Pieces depths(length, kDepth);
+      for (int64_t d = 0; d == 0 || d < depths.count; ++d) {
+        x.k0 = length > 0 ? begin + depths.begin(d) : 0;
+        x.depth = length > 0 ? depths.size(d) : 0;
+        x.first = d == 0;
+        x.at_end = d + 1 >= depths.count;
+        x.last = splits == 1 && x.at_end;
+        run_block(x);
+      }
+      if (streaming) stream_fence();
+    });
+    if (splits > 1) add_parts(partial);
+  }
+
+ private:
+  struct Block {
+    Matrix<T> a, b;
+    T *c, *packed, *copied;
+    int64_t c_row, row, rows, col, cols, k0, depth;
+    bool first, last, at_end, streaming;
+  };
+
+  // A region of memory that will be read soon, brought to L2 in `parts` portions between the tiles.
+  struct Ahead {
+    const T* data;
+    int64_t runs, step, length, parts, part = 0;
+    void next() {
+      if (part == parts) return;
+      const int64_t end = runs * (part + 1) / parts;
+      for (int64_t i = runs * part / parts; i < end; ++i)
+        for (int64_t j = 0; j < length; j += 64 / kBytes) prefetch_l2(data + i * step + j);
+      ++part;
+    }
+  };
+  static Ahead ahead(const Matrix<T>& x, int64_t row, int64_t col, int64_t rows, int64_t cols, int64_t parts) {
+    if (x.by_rows()) return {x.at(row, col), rows, x.row, cols, parts};
+    return {x.at(row, col), cols, x.col, rows, parts};
+  }
+
+  void run_block(const Block& x) const {
+    if (strips) {
+      T* to = x.c + x.row * x.c_row + x.col;
+      few_rows<T>({x.a.at(x.row, x.k0), a.row, a.col}, {x.b.at(x.k0, x.col), b.row, b.col}, x.rows, x.depth, x.cols,
+                  !x.first, to, x.c_row, x.packed);
+      Epilogue<T> e = epilogue;
+      if (e.bias) e.bias += x.col;
+      if (x.last) finish_rows(to, x.c_row, x.rows, x.cols, e);
+      return;
+    }
+    const PanelPacker<T> packer{x.b, x.k0, x.depth, x.col, x.cols, x.packed};
+    if (in_place)
+      packer.run_rest();
+    else
+      packer.run();
+    const bool copies = copies_a();
+    const Walk walk = a.by_rows() ? Walk::any_rows : Walk::transposed;
+    const Segment whole{0, 0, x.depth};
+    // Operands in the caches need no prefetch.
+    const bool far = (m + n) * k * kBytes > (512 << 10);
+    const Pieces tiles(x.rows, tile_rows);
+    const int64_t calls = (x.cols + kWide - 1) / kWide;
+    Ahead next_b = ahead(x.b, x.k0 + x.depth, x.col, x.depth, x.cols, tiles.count * calls);
+    if (in_place || x.at_end || !far) next_b.parts = 0;
+    TileArgs<T> t{};
+    t.segments = &whole;
+    t.count = 1;
+    t.c_row = x.c_row;
+    t.accumulate = !x.first;
+    t.streaming = x.streaming;
+    t.a_row = copies ? kCopyRow : a.row;
+    t.a_step = copies ? kCopyStep : a.col;
+    t.b_step = x.b.row;
+    for (int64_t i = 0; i < tiles.count; ++i) {
+      const int64_t row = x.row + tiles.begin(i), rows = tiles.size(i);
+      t.a = x.a.at(row, x.k0);
+      if (copies) {
+        t.a = x.copied;
+        if (a.by_rows()) {
+          copy_rows(x.a, row, rows, x.k0, x.depth, kCopyRow, x.copied);
+        } else {
+          const int64_t slot = i % kCopyTiles, last = i + kCopyTiles < tiles.count ? i + kCopyTiles : tiles.count;
+          if (slot == 0) copy_columns<T, kCopyStep>(x.a, tiles, i, last, x.row, m, x.k0, x.depth, x.copied);
+          t.a += slot * kCopyStep * x.depth;
+        }
+      }
+      const bool fetches_a = far && a.by_rows() && i + 1 < tiles.count;
+      Ahead next_a = ahead(x.a, row + rows, x.k0, tile_rows, x.depth, fetches_a ? calls : 0);
+      Epilogue<T> e = epilogue;
+      if (e.bias) e.bias += x.col;
+      t.epilogue = x.last && (e.bias || e.activation != Activation::none) ? &e : nullptr;
+      T* const c_tile = x.c + row * x.c_row + x.col;
+      int64_t j = 0;
+      auto run_tiles = [&](TileFn<T> fn, int64_t cols, int64_t end) {
+        for (; j < end; j += cols) {
+          next_a.next();
+          next_b.next();
+          if (far)
+            for (int64_t r = 0; r < rows; ++r)
+              for (int64_t v = 0; v < cols; v += 64 / kBytes) prefetch_l2(c_tile + r * x.c_row + j + cols + v);
+          t.b = in_place && j + cols <= x.cols ? x.b.at(x.k0, x.col + j) : x.packed + j * x.depth;
+          t.c = c_tile + j;
+          t.cols = x.cols - j < cols ? x.cols - j : cols;
+          fn(t);
+          if (e.bias) e.bias += cols;
+        }
+      };
+      if (in_place) {
+        for (int vectors = kMaxVectors; vectors >= kTileVectors; vectors /= 2) {
+          const int64_t cols = vectors * kLanes<T>;
+          if (rows > kMaxRows[vectors] || j + cols > x.cols) continue;
+          run_tiles(in_place_tile_for<T>(walk, rows, vectors), cols, j + (x.cols - j) / cols * cols);
+        }
+      } else {
+        run_tiles(tile_for<T>(walk, rows, kTileVectors), kWide, x.cols / kWide * kWide);
+      }
+      if (j < x.cols) {
+        const int vectors = x.cols - j <= kLanes<T> ? 1 : 2;
+        run_tiles(tile_for<T>(walk, rows, vectors), kWide, x.cols);
+      }
+    }
+  }
+
+  void add_parts(const T* partial) const {
+    constexpr int64_t kL = kLanes<T>;
+    parallel_blocks(batches * m, width, (splits + 1) * batches * m * n * kBytes, [&](int64_t r, int) {
+      T* row = c + r * c_row;
+      for (int64_t j = 0; j < n; j += kL) {
+        const int64_t lanes = n - j < kL ? n - j : kL;
+        Vec<T> sum{};
+        for (int64_t s = 0; s < splits; ++s) sum = sum + load_n(partial + (s * batches * m + r) * n + j, lanes);
+        store_n(row + j, sum, lanes);
+      }
+      finish_rows(row, c_row, 1, n, epilogue);
+    });
+  }
+};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -1,24 +1,10 @@
 #include "ops/linear.h"
 
-#include "cpu/gemm.h"
+#include "core/parallel.h"
+#include "cpu/tile.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
-
-template <class T>
-Gemm<T> as_gemm(const MatmulArgs<T>& a) {
-  Gemm<T> g{};
-  g.m = a.m;
-  g.n = a.n;
-  g.k = a.k;
-  g.a = {a.a, a.a_row, a.a_col};
-  g.b = {a.b, a.b_row, a.b_col};
-  g.c = a.c;
-  g.c_row = a.n;
-  g.epilogue = {a.bias, a.activation, a.activation_parameter, a.activation_parameter};
-  g.width = a.width;
-  return g;
-}
 
 // Rows are summed in fixed blocks, the blocks' sums in order.
 template <class T>
@@ -53,11 +39,6 @@ struct ColumnSums {
 };
 
 }  // namespace
-
-int64_t matmul_workspace(const MatmulArgs<float>& a) { return as_gemm(a).workspace(); }
-int64_t matmul_workspace(const MatmulArgs<double>& a) { return as_gemm(a).workspace(); }
-void matmul(const MatmulArgs<float>& a) { gemm(as_gemm(a), a.workspace); }
-void matmul(const MatmulArgs<double>& a) { gemm(as_gemm(a), a.workspace); }
 
 int64_t column_sums_workspace(const ColumnSumsArgs<float>& a) {
   return ColumnSums<float>{a}.pieces().count * a.cols * static_cast<int64_t>(sizeof(float));

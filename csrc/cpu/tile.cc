@@ -16,17 +16,21 @@ __attribute__((noinline)) void activate_rows(const TileArgs<T>& t, int rows) {
     }
 }
 
-template <class T, int P, int NV, Walk W>
+// Rows of B that are on their way while one is used.
+constexpr int64_t kAhead = 8;
+
+template <class T, int P, int NV, Walk W, bool kInPlace>
 void tile(const TileArgs<T>& t) {
   constexpr int kL = kLanes<T>;
   Vec<T> acc[P][NV];
 #pragma GCC unroll 16
   for (int p = 0; p < P; ++p)
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) acc[p][v] = Vec<T>{};
 
   const int64_t row = W == Walk::dense_rows ? kBlock : W == Walk::transposed ? 1 : t.a_row;
   const int64_t step = W == Walk::transposed ? t.a_step : 1;
+  const int64_t b_step = kInPlace ? t.b_step : NV * kL;
   for (int64_t s = 0; s < t.count; ++s) {
     const Segment& segment = t.segments[s];
     const T* a = t.a + segment.a;
@@ -34,16 +38,20 @@ void tile(const TileArgs<T>& t) {
 #pragma GCC unroll 2
     for (int64_t k = 0; k < segment.run; ++k) {
       Vec<T> bv[NV];
-#pragma GCC unroll 2
+#pragma GCC unroll 8
       for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kL);
+      // Rows of a matrix are far apart: the hardware does not see what comes next.
+      if constexpr (kInPlace)
+#pragma GCC unroll 8
+        for (int v = 0; v < NV; v += 64 / kVectorBytes) prefetch(b + kAhead * b_step + v * kL);
 #pragma GCC unroll 16
       for (int p = 0; p < P; ++p) {
         const Vec<T> av = splat(a[p * row]);
-#pragma GCC unroll 2
+#pragma GCC unroll 8
         for (int v = 0; v < NV; ++v) acc[p][v] = fma(av, bv[v], acc[p][v]);
       }
       a += step;
-      b += NV * kL;
+      b += b_step;
     }
   }
 
@@ -51,7 +59,7 @@ void tile(const TileArgs<T>& t) {
 #pragma GCC unroll 16
   for (int p = 0; p < P; ++p) {
     T* c = t.c + p * t.c_row;
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) {
       int64_t n = t.cols - v * kL;
       n = n > kL ? kL : n;
@@ -63,7 +71,9 @@ void tile(const TileArgs<T>& t) {
         if (e.bias) y = y + (whole ? load(e.bias + v * kL) : load_n(e.bias + v * kL, n));
         if (e.activation == Activation::relu) y = activate<Activation::relu, T>(y, y);
       }
-      if (whole)
+      if (t.streaming && whole)
+        stream(c + v * kL, y);
+      else if (whole)
         store(c + v * kL, y);
       else
         store_n(c + v * kL, y, n);
@@ -73,11 +83,11 @@ void tile(const TileArgs<T>& t) {
 }
 
 // A tile for each number of rows from 1 on.
-template <class T, int NV, Walk W, int P = 1>
+template <class T, int NV, Walk W, bool kInPlace = false, int P = 1>
 constexpr void fill(TileFn<T>* table) {
   if constexpr (P <= kMaxRows[NV]) {
-    table[P] = &tile<T, P, NV, W>;
-    fill<T, NV, W, P + 1>(table);
+    table[P] = &tile<T, P, NV, W, kInPlace>;
+    fill<T, NV, W, kInPlace, P + 1>(table);
   }
 }
 
@@ -95,9 +105,27 @@ struct Tiles {
     fill<T, 2, Walk::transposed>(table[2][2]);
   }
 };
+
+template <class T>
+struct InPlaceTiles {
+  TileFn<T> table[2][kMaxVectors + 1][kMaxTileRows + 1] = {};
+  template <Walk W>
+  constexpr void fill_walk(TileFn<T> (*tiles)[kMaxTileRows + 1]) {
+    fill<T, 2, W, true>(tiles[2]);
+    fill<T, 4, W, true>(tiles[4]);
+    fill<T, 8, W, true>(tiles[8]);
+  }
+  constexpr InPlaceTiles() {
+    fill_walk<Walk::any_rows>(table[0]);
+    fill_walk<Walk::transposed>(table[1]);
+  }
+};
+
 // Constant data: code compiled for one ISA must not run when the module is loaded.
 constexpr Tiles<float> kFloatTiles;
 constexpr Tiles<double> kDoubleTiles;
+constexpr InPlaceTiles<float> kFloatInPlace;
+constexpr InPlaceTiles<double> kDoubleInPlace;
 
 }  // namespace
 
@@ -108,6 +136,14 @@ TileFn<float> tile_for<float>(Walk walk, int64_t rows, int vectors) {
 template <>
 TileFn<double> tile_for<double>(Walk walk, int64_t rows, int vectors) {
   return kDoubleTiles.table[static_cast<int>(walk)][vectors][rows];
+}
+template <>
+TileFn<float> in_place_tile_for<float>(Walk walk, int64_t rows, int vectors) {
+  return kFloatInPlace.table[walk == Walk::transposed][vectors][rows];
+}
+template <>
+TileFn<double> in_place_tile_for<double>(Walk walk, int64_t rows, int vectors) {
+  return kDoubleInPlace.table[walk == Walk::transposed][vectors][rows];
 }
 
 }  // namespace fastnn::FASTNN_ISA

@@ -26,20 +26,23 @@ struct TileArgs {
   int64_t a_step;
   const Segment* segments;
   int64_t count;
-  const T* b;  // B(k, :) = b + k * NV * kLanes
+  const T* b;      // B(k, :) = b + k * NV * kLanes
+  int64_t b_step;  // B(k, :) = b + k * b_step for a tile that reads B in place
   T* c;
   int64_t c_row;
   int64_t cols;                 // valid columns, at most NV * kLanes
   bool accumulate;              // add to c
+  bool streaming;               // write whole rows of the tile past the caches; c and its rows are aligned
   const Epilogue<T>* epilogue;  // applied last, or null
 };
 
 // Enough accumulators to hide the latency of two FMAs a cycle, and not more than the registers hold:
-// 14 x 2 of 32 registers, 6 x 2 or 12 x 1 of 16.
+// 14 x 2 of 32 registers, 6 x 2 or 12 x 1 of 16. The wide tiles are for few rows.
+inline constexpr int kMaxVectors = 8;
 #if defined(__AVX512F__) || defined(__aarch64__)
-inline constexpr int kMaxRows[3] = {0, 14, 14};
+inline constexpr int kMaxRows[kMaxVectors + 1] = {0, 14, 14, 0, 6, 0, 0, 0, 3};
 #else
-inline constexpr int kMaxRows[3] = {0, 12, 6};
+inline constexpr int kMaxRows[kMaxVectors + 1] = {0, 12, 6, 0, 2, 0, 0, 0, 1};
 #endif
 inline constexpr int kMaxTileRows = 14;
 inline constexpr int kTileVectors = 2;
@@ -56,6 +59,9 @@ enum class Walk { dense_rows, any_rows, transposed };
 // The tile of 1 <= rows <= kMaxRows[vectors] rows and 1 or 2 vectors.
 template <class T>
 TileFn<T> tile_for(Walk walk, int64_t rows, int vectors);
+// The same with B read in place, 2, 4 or 8 whole vectors of it; not for dense_rows.
+template <class T>
+TileFn<T> in_place_tile_for(Walk walk, int64_t rows, int vectors);
 
 // Columns are cut into panels of two vectors; a rest that fits one vector is a panel of one.
 template <class T>

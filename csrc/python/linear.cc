@@ -42,6 +42,7 @@ py::array linear(py::handle x_, py::handle weight_, py::handle bias_, py::handle
     args.m = rows, args.n = out, args.k = in;
     args.a = dense_x.data(), args.a_row = in, args.a_col = 1;
     args.b = dense_weight.data(), args.b_row = 1, args.b_col = in;
+    args.along_k = true;
     args.bias = bias ? dense_bias->data() : nullptr;
     args.activation = activation;
     args.activation_parameter = static_cast<T>(fused_parameter(activation));

@@ -15,6 +15,7 @@ from .dropout import *
 from .global_norm import *
 from .layout import *
 from .linear import *
+from .matmul import *
 from .max_pool2d import *
 from .optimizer_steps import *
 from .softmax_cross_entropy import *

@@ -156,6 +156,9 @@ SPECS = (
             case(3, 65, 15),
             case(65, 17, 33),
             case(300, 33, 17),
+            case(100, 9, 5, label="few rows"),
+            case(1100, 7, 18, label="few outputs"),
+            case(7, 300, 40, label="few features"),
             case(3, 5, 0, label="empty batch"),
             case(0, 5, 3, label="no features"),
             case(3, 0, 4, label="no outputs"),
@@ -172,7 +175,11 @@ SPECS = (
         needs=True,
         layout="c",
         errors=ERRORS,
-        large=(case(260, 130, 515, activation="relu", label="relu"),),
+        large=(
+            case(260, 130, 515, activation="relu", label="relu"),
+            case(1024, 257, 65, label="rows in one set of the cache"),
+            case(1100, 270, 3, activation="tanh", label="few rows"),
+        ),
         bench=(
             case(784, 512, 128, activation="relu", label="MLP on MNIST"),
             case(400, 120, 256, label="LeNet-5"),

@@ -1,0 +1,48 @@
+// Shuffles between vectors: transposing a square of lanes, and summing several vectors at once.
+#pragma once
+
+#include "core/vec.h"
+
+namespace fastnn::FASTNN_ISA {
+
+// In every 2 * kHalf lanes: the low, the high kHalf of a, then those of b.
+template <int kHalf, class T, int... I>
+FASTNN_INLINE Vec<T> low_halves(Vec<T> a, Vec<T> b, Lanes<I...>) {
+  return __builtin_shufflevector(a, b, ((I & kHalf) == 0 ? I : kLanes<T> + I - kHalf)...);
+}
+template <int kHalf, class T, int... I>
+FASTNN_INLINE Vec<T> high_halves(Vec<T> a, Vec<T> b, Lanes<I...>) {
+  return __builtin_shufflevector(a, b, ((I & kHalf) == 0 ? I + kHalf : kLanes<T> + I)...);
+}
+
+// v[i][j] <-> v[j][i], by exchanging halves, quarters, ... of the square.
+template <class T, int kHalf = kLanes<T> / 2>
+FASTNN_INLINE void transpose(Vec<T>* v) {
+  if constexpr (kHalf > 0) {
+    using All = typename FirstLanes<kLanes<T>>::type;
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) {
+      if (i & kHalf) continue;
+      const Vec<T> a = v[i], b = v[i + kHalf];
+      v[i] = low_halves<kHalf, T>(a, b, All{});
+      v[i + kHalf] = high_halves<kHalf, T>(a, b, All{});
+    }
+    transpose<T, kHalf / 2>(v);
+  }
+}
+
+// Lane j of the result is the sum of the lanes of v[j]; v is used up. Halves are folded as in sum_lanes.
+template <class T, int kHalf = kLanes<T> / 2>
+FASTNN_INLINE Vec<T> sum_each(Vec<T>* v) {
+  if constexpr (kHalf == 0) {
+    return v[0];
+  } else {
+    using All = typename FirstLanes<kLanes<T>>::type;
+#pragma GCC unroll 8
+    for (int i = 0; i < kHalf; ++i)
+      v[i] = low_halves<kHalf, T>(v[i], v[i + kHalf], All{}) + high_halves<kHalf, T>(v[i], v[i + kHalf], All{});
+    return sum_each<T, kHalf / 2>(v);
+  }
+}
+
+}  // namespace fastnn::FASTNN_ISA
