@@ -28,6 +28,7 @@ struct Conv2dArgs {
   const T* dy;  // gradients
   T* dx;
   T* dweight;
+  T* dbias;  // with dweight, or null
   void* workspace;
   int width;
 };

@@ -116,6 +116,11 @@ py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
       without_gil(cost(a), [&] { conv2d_input_gradient(a); });
       dx = result;
     }
+    if (needs[2]) {
+      py::array result = new_array<T>({a.co});
+      a.dbias = data_of<T>(result);
+      db = result;
+    }
     if (needs[1]) {
       const Dense<T> dense_x(x);
       py::array result = new_array<T>(weight.shape, weight_order(weight));
@@ -124,11 +129,8 @@ py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
       a.workspace = workspace.get();
       without_gil(cost(a), [&] { conv2d_weight_gradient(a); });
       dw = result;
-    }
-    if (needs[2]) {
-      py::array result = new_array<T>({a.co});
-      run_column_sums(a.n * a.oh * a.ow, a.co, a.dy, data_of<T>(result));
-      db = result;
+    } else if (needs[2]) {
+      run_column_sums(a.n * a.oh * a.ow, a.co, a.dy, a.dbias);
     }
     return py::make_tuple(dx, dw, db);
   });
