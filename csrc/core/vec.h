@@ -64,6 +64,18 @@ FASTNN_INLINE void store(T* p, Vec<T> v) {
   *reinterpret_cast<typename UnalignedVecOf<T>::type*>(p) = v;
 }
 
+// Keeps v in a register: GCC would rather read it from memory again for each of its uses.
+template <class V>
+FASTNN_INLINE void keep(V& v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+}
+
 // Asks for the line of p; any address will do.
 template <class T>
 FASTNN_INLINE void prefetch(const T* p) {

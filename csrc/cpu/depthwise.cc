@@ -15,11 +15,12 @@ struct Images {
 
 // Activations other than relu, on finished pixels: once, not in each of the rows.
 template <class T>
-__attribute__((noinline)) void activate_row(const DepthwiseRow<T>& r, Activation activation, T parameter) {
-  for (int64_t q = 0; q < r.ow; ++q) {
-    T* p = r.out + q * r.out_pixel;
-    store_n(p, activate_any<T>(activation, load_n(p, r.lanes), parameter, parameter), r.lanes);
-  }
+__attribute__((noinline)) void activate_rows(const DepthwiseRow<T>& r, Activation activation, T parameter) {
+  for (int64_t o = 0; o <= r.out_row; o += r.out_row > 0 ? r.out_row : 1)
+    for (int64_t q = 0; q < r.ow; ++q) {
+      T* p = r.out + o + q * r.out_pixel;
+      store_n(p, activate_any<T>(activation, load_n(p, r.lanes), parameter, parameter), r.lanes);
+    }
 }
 
 template <class T>
@@ -40,12 +41,14 @@ struct Sweep {
   int64_t channels() const { return a.ci; }
   int64_t vectors() const { return (channels() + kW - 1) / kW; }
   int64_t taps() const { return a.kh * a.kw; }
-  int64_t bytes() const { return vectors() * (taps() + 1) * kW * static_cast<int64_t>(sizeof(T)); }
+  int64_t bytes() const {
+    return (vectors() * (taps() + 1) * kW + a.width * scratch_size()) * static_cast<int64_t>(sizeof(T));
+  }
 
   // Weights as [vector][kh][kw][lane], then the bias, lanes beyond the channels zero.
   void pack(T* w) const {
     T* bias = w + vectors() * taps() * kW;
-    parallel_blocks(vectors(), a.width, 2 * bytes(), [&](int64_t v, int) {
+    parallel_blocks(vectors(), a.width, 8 * channels() * taps(), [&](int64_t v, int) {
       for (int64_t l = 0; l < kW; ++l) {
         const int64_t c = v * kW + l;
         const bool valid = c < channels();
@@ -61,7 +64,7 @@ struct Sweep {
 
   // Outputs of one phase read through these taps; the forward pass has one phase.
   Taps row_taps(int64_t phase) const {
-    if (gradient) return gradient_taps(phase, a.kh, a.stride_h, a.dilation_h, a.pad_top);
+    if (gradient) return gradient_taps(phase, a.kh, a.stride_h, a.dilation_h, a.pad_top).ascending();
     return {a.kh, -a.pad_top, a.dilation_h, a.stride_h, 0, 1};
   }
   Taps col_taps(int64_t phase) const {
@@ -69,52 +72,136 @@ struct Sweep {
     return {a.kw, -a.pad_left, a.dilation_w, a.stride_w, 0, 1};
   }
 
-  // Vectors [begin, end) of output row `row`, the rows of all images counted through.
-  void run_row(int64_t row, int64_t begin, int64_t end, const T* w, bool streaming) const {
-    const int64_t down = gradient ? a.stride_h : 1, across = gradient ? a.stride_w : 1;
-    const int64_t image = row / out.rows, h = row % out.rows;
-    const Taps rows = row_taps(h % down);
-    const int64_t top = h / down * rows.stride + rows.first;
-    int64_t first = 0, last = rows.count;
-    while (first < last && !(top + first * rows.step >= 0 && top + first * rows.step < in.rows)) ++first;
-    while (last > first && !(top + (last - 1) * rows.step >= 0 && top + (last - 1) * rows.step < in.rows)) --last;
-    const int64_t in_row = in.cols * channels();
-    for (int64_t phase = 0; phase < across && phase < out.cols; ++phase) {
+  // A 3x3 filter computes two rows at once.
+  bool in_pairs() const {
+    return sizeof(T) == 4 && a.kh == 3 && a.kw == 3 && a.dilation_h == 1 && a.dilation_w == 1 &&
+           a.stride_h == a.stride_w && a.stride_h <= (gradient ? 1 : 2);
+  }
+  DepthwiseRowFn<T> kernel(const DepthwiseRow<T>& r, bool whole) const {
+    if (in_pairs()) return whole ? depthwise_pair_for<T, true>(r.stride) : depthwise_pair_for<T, false>(r.stride);
+    return whole ? depthwise_row_for<T, true>(r.taps, r.step, r.stride)
+                 : depthwise_row_for<T, false>(r.taps, r.step, r.stride);
+  }
+
+  // ---- how the work is cut ----
+  int64_t down() const { return gradient ? a.stride_h : 1; }
+  int64_t across() const { return gradient ? a.stride_w : 1; }
+  int64_t unit() const { return in_pairs() ? 2 : down(); }
+  // Input rows that `rows` output rows read.
+  int64_t span(int64_t rows) const {
+    const int64_t reach = (a.kh - 1) * a.dilation_h;
+    return gradient ? (rows - 1 + reach) / a.stride_h + 1 : (rows - 1) * a.stride_h + reach + 1;
+  }
+  // Pixels a multiple of 1 KB apart meet in few sets of the L1 cache, three to four times slower at 512 and
+  // 1024 channels: such bands are first copied to planes of one vector a pixel.
+  bool compact() const { return channels() * static_cast<int64_t>(sizeof(T)) % 1024 == 0; }
+  int64_t plane(int64_t rows) const {
+    const int64_t most = span(rows) < in.rows ? span(rows) : in.rows;
+    return most * in.cols * kW + 64 / static_cast<int64_t>(sizeof(T));
+  }
+
+  // A task is a band of rows of an image and a strip of vectors of channels.
+  struct Cut {
+    int64_t rows, vectors;
+  };
+  Cut cut() const {
+    const int64_t bands = a.n > 0 ? (32 + a.n - 1) / a.n : 1, rows = (out.rows + bands - 1) / bands;
+    Cut c{(rows + unit() - 1) / unit() * unit(), vectors()};
+    if (compact()) {
+      // 256 KB of planes: up to 1 KB of channels while there are some 8 rows.
+      constexpr int64_t kPlanes = (256 << 10) / static_cast<int64_t>(sizeof(T));
+      c.rows = out.rows < 8 ? out.rows : 8 * down();
+      c.vectors = kPlanes / plane(c.rows);
+      const int64_t widest = 1024 / kVectorBytes, least = 256 / kVectorBytes;
+      c.vectors = c.vectors < least ? least : c.vectors > widest ? widest : c.vectors;
+      while (c.rows < out.rows && plane(c.rows + unit()) * c.vectors <= kPlanes) c.rows += unit();
+      if (a.n * (vectors() / c.vectors) < 16) c.vectors = least;
+    } else if (a.n * ((out.rows + c.rows - 1) / c.rows) < 16) {
+      c.vectors = (vectors() + 3) / 4;
+    }
+    return c;
+  }
+  int64_t scratch_size() const { return compact() ? plane(cut().rows) * cut().vectors : 0; }
+
+  // Copies the input rows [first, last) of vectors [begin, end): as [vector][row][column].
+  void copy_band(const T* src, int64_t rows, int64_t vectors_of, int64_t size, T* dst) const {
+    for (int64_t i = 0; i < rows * in.cols; ++i)
+      for (int64_t v = 0; v < vectors_of; ++v) store(dst + v * size + i * kW, load(src + i * channels() + v * kW));
+  }
+
+  void run_band(int64_t image, int64_t begin_row, int64_t end_row, int64_t begin, int64_t end, const T* w, T* scratch,
+                bool streaming) const {
+    Source from{in.data + image * in.rows * in.cols * channels() + begin * kW, channels(), kW, true};
+    if (compact()) {
+      int64_t lowest = in.rows, highest = 0;
+      for (int64_t h = begin_row; h < end_row; ++h) {
+        const Taps rows = row_taps(h % down());
+        const int64_t top = h / down() * rows.stride + rows.first;
+        if (rows.count > 0 && top < lowest) lowest = top;
+        if (rows.count > 0 && top + rows.extent() > highest) highest = top + rows.extent();
+      }
+      if (lowest < 0) lowest = 0;
+      if (highest > in.rows) highest = in.rows;
+      const int64_t size = plane(end_row - begin_row);
+      copy_band(from.data + lowest * in.cols * channels(), highest - lowest, end - begin, size, scratch);
+      from = {scratch - lowest * in.cols * kW, kW, size, false};
+    }
+    for (int64_t h = begin_row; h < end_row; h += in_pairs() ? 2 : 1)
+      run_row(image, h, h + 1 < end_row, begin, end, from, w, streaming);
+  }
+
+  // Row 0 and vector `begin` of an image, in the array or in scratch.
+  struct Source {
+    const T* data;
+    int64_t pixel, vector;  // elements between
+    bool array;
+  };
+
+  // Vectors [begin, end) of row h of an image; of the next one too if the rows go in pairs and there is one.
+  void run_row(int64_t image, int64_t h, bool next, int64_t begin, int64_t end, const Source& from, const T* w,
+               bool streaming) const {
+    const int64_t count = in_pairs() && next ? 2 : 1;
+    const Taps rows = row_taps(h % down());
+    const int64_t in_row = in.cols * from.pixel, top = h / down() * rows.stride + rows.first;
+    const int64_t read = rows.count + (count - 1) * rows.stride;
+    int64_t first = 0, last = read;
+    while (first < last && top + first * rows.step < 0) ++first;
+    while (last > first && top + (last - 1) * rows.step >= in.rows) --last;
+    for (int64_t phase = 0; phase < across() && phase < out.cols; ++phase) {
       const Taps cols = col_taps(phase);
       DepthwiseRow<T> r{};
-      r.in_end = in.data + a.n * in.rows * in_row;
+      r.in_end = in.data + a.n * in.rows * in.cols * channels();
       r.in_row = rows.step * in_row;
-      r.in_pixel = channels();
+      r.in_pixel = from.pixel;
       r.iw = in.cols;
-      r.rows = cols.count > 0 ? last - first : 0;
+      r.rows_begin = first;
+      r.rows = cols.count > 0 ? last : first;
       r.taps = cols.count;
       r.first = cols.first, r.step = cols.step, r.stride = cols.stride;
       r.w_row = rows.kernel_step * a.kw * kW;
       r.w_col = cols.kernel_step * kW;
       r.relu = !gradient && a.activation == Activation::relu;
       r.streaming = streaming;
-      r.out_pixel = across * channels();
-      r.ow = (out.cols - phase + across - 1) / across;
-      const T* src = in.data + (image * in.rows + top + first * rows.step) * in_row;
+      r.out_pixel = across() * channels();
+      r.out_row = count == 2 ? out.cols * channels() : 0;
+      r.ow = (out.cols - phase + across() - 1) / across();
+      r.ahead_lines = count * rows.stride * cols.stride;
+      const T* src = from.data + top * in_row;
       // The rows that the next output row adds, in portions.
-      const bool reads_ahead = h % down == 0 && phase == 0;
-      const T* ahead = in.data + (image * in.rows + h / down * rows.stride + rows.lowest() + rows.extent()) * in_row;
-      r.ahead_lines = rows.stride * cols.stride;
-      const int64_t first_tap = (rows.kernel_first + first * rows.kernel_step) * a.kw + cols.kernel_first;
-      T* dst = out.data + (row * out.cols + phase) * channels();
+      const bool reads_ahead = from.array && h % down() == 0 && phase == 0;
+      const T* ahead = src + ((read - 1) * rows.step + 1) * in_row;
+      const int64_t first_tap = rows.kernel_first * a.kw + cols.kernel_first;
+      T* dst = out.data + ((image * out.rows + h) * out.cols + phase) * channels();
       for (int64_t v = begin; v < end; ++v) {
         const int64_t left = channels() - v * kW;
         r.lanes = left < kW ? left : kW;
-        r.in = src + v * kW;
+        r.in = src + (v - begin) * from.vector;
         r.w = w + (v * taps() + first_tap) * kW;
         r.bias = w + (vectors() * taps() + v) * kW;
         r.out = dst + v * kW;
         r.ahead = reads_ahead ? ahead + v * r.ow * r.ahead_lines * (64 / static_cast<int64_t>(sizeof(T))) : nullptr;
-        if (left >= kW)
-          depthwise_row_for<T, true>(r.taps, r.step, r.stride)(r);
-        else
-          depthwise_row_for<T, false>(r.taps, r.step, r.stride)(r);
-        if (!gradient && a.activation > Activation::relu) activate_row(r, a.activation, a.activation_parameter);
+        kernel(r, left >= kW)(r);
+        if (!gradient && a.activation > Activation::relu) activate_rows(r, a.activation, a.activation_parameter);
       }
     }
   }
@@ -122,19 +209,19 @@ struct Sweep {
   void run() const {
     T* w = static_cast<T*>(a.workspace);
     pack(w);
-    const int64_t rows = a.n * out.rows, size = rows * out.cols * channels();
+    const int64_t size = a.n * out.rows * out.cols * channels();
     if (size == 0) return;
     const bool streaming = kVectorBytes == 64 && channels() % kW == 0 && can_stream(out.data, size) &&
                            (gradient || a.activation <= Activation::relu);
-    // Some 64 tasks; where there are few rows, of fewer channels.
-    const Pieces bands(rows, (rows + 63) / 64);
-    const int64_t shares = bands.count < 32 ? (32 + bands.count - 1) / bands.count : 1;
-    const Pieces parts(vectors(), shares < vectors() ? (vectors() + shares - 1) / shares : 1);
-    const int64_t cost = size * (taps() + 8) / 4 * static_cast<int64_t>(sizeof(T)) / 4;
-    parallel_blocks(bands.count * parts.count, a.width, cost, [&](int64_t task, int) {
-      const int64_t band = task / parts.count, part = task % parts.count;
-      for (int64_t row = bands.begin(band); row < bands.begin(band + 1); ++row)
-        run_row(row, parts.begin(part), parts.begin(part + 1), w, streaming);
+    const Cut c = cut();
+    const int64_t bands = (out.rows + c.rows - 1) / c.rows, strips = (vectors() + c.vectors - 1) / c.vectors;
+    T* scratch = w + vectors() * (taps() + 1) * kW;
+    const int64_t cost = size * (taps() + 8) / 16 * static_cast<int64_t>(sizeof(T));
+    parallel_blocks(a.n * bands * strips, a.width, cost, [&](int64_t task, int worker) {
+      const int64_t image = task / (bands * strips), row = task / strips % bands * c.rows;
+      const int64_t begin = task % strips * c.vectors, end = begin + c.vectors;
+      run_band(image, row, row + c.rows < out.rows ? row + c.rows : out.rows, begin, end < vectors() ? end : vectors(),
+               w, scratch + worker * scratch_size(), streaming);
       if (streaming) stream_fence();
     });
   }
@@ -142,18 +229,19 @@ struct Sweep {
 
 }  // namespace
 
-#define FASTNN_DEPTHWISE(T)                                  \
-  template <>                                                \
-  int64_t depthwise_workspace<T>(const Conv2dArgs<T>& a) {   \
-    return Sweep<T>(a, false).bytes();                       \
-  }                                                          \
-  template <>                                                \
-  void depthwise_forward<T>(const Conv2dArgs<T>& a) {        \
-    Sweep<T>(a, false).run();                                \
-  }                                                          \
-  template <>                                                \
-  void depthwise_input_gradient<T>(const Conv2dArgs<T>& a) { \
-    Sweep<T>(a, true).run();                                 \
+#define FASTNN_DEPTHWISE(T)                                                                   \
+  template <>                                                                                 \
+  int64_t depthwise_workspace<T>(const Conv2dArgs<T>& a) {                                    \
+    const int64_t forward = Sweep<T>(a, false).bytes(), gradient = Sweep<T>(a, true).bytes(); \
+    return forward > gradient ? forward : gradient;                                           \
+  }                                                                                           \
+  template <>                                                                                 \
+  void depthwise_forward<T>(const Conv2dArgs<T>& a) {                                         \
+    Sweep<T>(a, false).run();                                                                 \
+  }                                                                                           \
+  template <>                                                                                 \
+  void depthwise_input_gradient<T>(const Conv2dArgs<T>& a) {                                  \
+    Sweep<T>(a, true).run();                                                                  \
   }
 FASTNN_DEPTHWISE(float)
 FASTNN_DEPTHWISE(double)

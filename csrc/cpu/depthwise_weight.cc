@@ -51,7 +51,10 @@ FASTNN_INLINE void add_block(const Rows<T>& r, const T* dy_row, int64_t top, int
     constexpr int kSpan = S > 0 ? (P - 1) * S + KW : P;
     Vec<T> x[kSpan];
 #pragma GCC unroll 16
-    for (int t = 0; t < kSpan; ++t) x[t] = column(row, col + (S > 0 ? t : t * stride));
+    for (int t = 0; t < kSpan; ++t) {
+      x[t] = column(row, col + (S > 0 ? t : t * stride));
+      keep(x[t]);
+    }
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p)
 #pragma GCC unroll 8
