@@ -2,6 +2,7 @@
 
 #include "core/parallel.h"
 #include "cpu/correlation.h"
+#include "cpu/depthwise_planes.h"
 #include "cpu/depthwise_row.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -92,13 +93,8 @@ struct Sweep {
     const int64_t reach = (a.kh - 1) * a.dilation_h;
     return gradient ? (rows - 1 + reach) / a.stride_h + 1 : (rows - 1) * a.stride_h + reach + 1;
   }
-  // Pixels a multiple of 1 KB apart meet in few sets of the L1 cache, three to four times slower at 512 and
-  // 1024 channels: such bands are first copied to planes of one vector a pixel.
-  bool compact() const { return channels() * static_cast<int64_t>(sizeof(T)) % 1024 == 0; }
-  int64_t plane(int64_t rows) const {
-    const int64_t most = span(rows) < in.rows ? span(rows) : in.rows;
-    return most * in.cols * kW + 64 / static_cast<int64_t>(sizeof(T));
-  }
+  bool compact() const { return wants_planes<T>(channels()); }
+  int64_t plane(int64_t rows) const { return plane_size<T>((span(rows) < in.rows ? span(rows) : in.rows) * in.cols); }
 
   // A task is a band of rows of an image and a strip of vectors of channels.
   struct Cut {
@@ -108,26 +104,22 @@ struct Sweep {
     const int64_t bands = a.n > 0 ? (32 + a.n - 1) / a.n : 1, rows = (out.rows + bands - 1) / bands;
     Cut c{(rows + unit() - 1) / unit() * unit(), vectors()};
     if (compact()) {
-      // 256 KB of planes: up to 1 KB of channels while there are some 8 rows.
-      constexpr int64_t kPlanes = (256 << 10) / static_cast<int64_t>(sizeof(T));
+      // 128 KB of planes: up to 1 KB of channels while there are some 8 rows.
+      constexpr int64_t kPlanes = (128 << 10) / static_cast<int64_t>(sizeof(T));
       c.rows = out.rows < 8 ? out.rows : 8 * down();
       c.vectors = kPlanes / plane(c.rows);
       const int64_t widest = 1024 / kVectorBytes, least = 256 / kVectorBytes;
       c.vectors = c.vectors < least ? least : c.vectors > widest ? widest : c.vectors;
       while (c.rows < out.rows && plane(c.rows + unit()) * c.vectors <= kPlanes) c.rows += unit();
       if (a.n * (vectors() / c.vectors) < 16) c.vectors = least;
+      const int64_t strips = (vectors() + c.vectors - 1) / c.vectors;
+      c.vectors = (vectors() + strips - 1) / strips;
     } else if (a.n * ((out.rows + c.rows - 1) / c.rows) < 16) {
       c.vectors = (vectors() + 3) / 4;
     }
     return c;
   }
   int64_t scratch_size() const { return compact() ? plane(cut().rows) * cut().vectors : 0; }
-
-  // Copies the input rows [first, last) of vectors [begin, end): as [vector][row][column].
-  void copy_band(const T* src, int64_t rows, int64_t vectors_of, int64_t size, T* dst) const {
-    for (int64_t i = 0; i < rows * in.cols; ++i)
-      for (int64_t v = 0; v < vectors_of; ++v) store(dst + v * size + i * kW, load(src + i * channels() + v * kW));
-  }
 
   void run_band(int64_t image, int64_t begin_row, int64_t end_row, int64_t begin, int64_t end, const T* w, T* scratch,
                 bool streaming) const {
@@ -143,7 +135,8 @@ struct Sweep {
       if (lowest < 0) lowest = 0;
       if (highest > in.rows) highest = in.rows;
       const int64_t size = plane(end_row - begin_row);
-      copy_band(from.data + lowest * in.cols * channels(), highest - lowest, end - begin, size, scratch);
+      copy_planes(from.data + lowest * in.cols * channels(), channels(), (highest - lowest) * in.cols, end - begin,
+                  size, scratch);
       from = {scratch - lowest * in.cols * kW, kW, size, false};
     }
     for (int64_t h = begin_row; h < end_row; h += in_pairs() ? 2 : 1)

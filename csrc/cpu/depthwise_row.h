@@ -53,7 +53,7 @@ template <class T>
 FASTNN_INLINE void read_ahead(const DepthwiseRow<T>& r, int64_t q, int64_t m) {
   if (!r.ahead) return;
   for (int64_t k = q * r.ahead_lines; k < (q + m) * r.ahead_lines; ++k)
-    prefetch(r.ahead + k * 64 / static_cast<int64_t>(sizeof(T)));
+    prefetch_far(r.ahead + k * 64 / static_cast<int64_t>(sizeof(T)));
 }
 
 // Outputs [q, q + m) of at most P. KW = 0: any number of taps and any step, each column loaded for each tap.

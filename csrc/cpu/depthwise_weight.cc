@@ -1,6 +1,7 @@
 // The weight gradient of a depthwise convolution: the taps of a filter are accumulators, x and dy go by.
 #include "core/parallel.h"
 #include "cpu/depthwise.h"
+#include "cpu/depthwise_planes.h"
 #include "cpu/pixels.h"
 #include "cpu/tile.h"
 
@@ -78,8 +79,8 @@ void add_rows(const Rows<T>& r) {
       const int64_t first = q * stride + r.left, last = first + (P - 1) * stride + KW - 1;
       if (r.x_ahead)
         for (int64_t p = i * r.ow + q; p < i * r.ow + q + m; ++p) {
-          prefetch(r.dy_ahead + p * kLine);
-          for (int64_t k = 0; k < r.x_lines; ++k) prefetch(r.x_ahead + (p * r.x_lines + k) * kLine);
+          prefetch_far(r.dy_ahead + p * kLine);
+          for (int64_t k = 0; k < r.x_lines; ++k) prefetch_far(r.x_ahead + (p * r.x_lines + k) * kLine);
         }
       if (m == P && first >= 0 && last < r.iw)
         add_block<T, KH, KW, S, P, Q, kWhole, true>(r, dy, top, q, m, sums);
@@ -142,28 +143,68 @@ struct Gradient {
     const int64_t rows = a.n * a.oh, fewest = a.ow > 0 ? (256 + a.ow - 1) / a.ow : 1, share = (rows + 15) / 16;
     return Pieces(rows, share > fewest ? share : fewest);
   }
-  int64_t bytes() const { return parts().count * sums_size() * static_cast<int64_t>(sizeof(T)); }
+  // Some 128 pixels at once for each vector, so that the taps need not be loaded anew for each row.
+  int64_t band() const {
+    const int64_t rows = a.ow > 0 && 128 / a.ow > 1 ? 128 / a.ow : 1;
+    return rows < a.oh ? rows : a.oh;
+  }
+  // Planes of x and of dy for a strip of 512 bytes of channels.
+  static constexpr int64_t kStrip = 512 / kVectorBytes;
+  int64_t x_plane() const {
+    const int64_t rows = (band() - 1) * a.stride_h + (a.kh - 1) * a.dilation_h + 1;
+    return plane_size<T>((rows < a.ih ? rows : a.ih) * a.iw);
+  }
+  int64_t dy_plane() const { return plane_size<T>(band() * a.ow); }
+  int64_t scratch_size() const { return wants_planes<T>(a.ci) ? kStrip * (x_plane() + dy_plane()) : 0; }
+  int64_t bytes() const {
+    return (parts().count * sums_size() + a.width * scratch_size()) * static_cast<int64_t>(sizeof(T));
+  }
+
+  // Adds output rows [row, row + count) of one image for vectors [begin, end), from planes.
+  void add_strips(int64_t row, int64_t count, int64_t begin, int64_t end, T* sums, T* scratch) const {
+    const int64_t image = row / a.oh, top = row % a.oh * a.stride_h - a.pad_top;
+    const int64_t bottom = top + (count - 1) * a.stride_h + (a.kh - 1) * a.dilation_h + 1;
+    const int64_t first = top < 0      ? 0
+                          : top < a.ih ? top
+                                       : a.ih,
+                  last = bottom < first  ? first
+                         : bottom < a.ih ? bottom
+                                         : a.ih;
+    T* dy = scratch + kStrip * x_plane();
+    for (int64_t v = begin; v < end; v += kStrip) {
+      const int64_t vectors_here = end - v < kStrip ? end - v : kStrip;
+      copy_planes(a.x + (image * a.ih + first) * a.iw * a.ci + v * kW, a.ci, (last - first) * a.iw, vectors_here,
+                  x_plane(), scratch);
+      copy_planes(a.dy + row * a.ow * a.ci + v * kW, a.ci, count * a.ow, vectors_here, dy_plane(), dy);
+      add(row, count, v, v + vectors_here, {scratch - first * a.iw * kW, dy, kW, x_plane(), dy_plane()}, sums);
+    }
+  }
+
+  // Row 0 of x and the first row of dy for vector `begin`, in the arrays or in planes.
+  struct Source {
+    const T *x, *dy;
+    int64_t pixel, x_vector, dy_vector;  // elements between
+  };
 
   // Adds output rows [row, row + count) of one image for vectors [begin, end).
-  void add(int64_t row, int64_t count, int64_t begin, int64_t end, T* sums) const {
+  void add(int64_t row, int64_t count, int64_t begin, int64_t end, const Source& from, T* sums) const {
     const Kernel<T> k = kernel_for(a);
-    const int64_t image = row / a.oh, h = row % a.oh;
+    const int64_t h = row % a.oh;
     Rows<T> r{};
-    const T* x = a.x + image * a.ih * a.iw * a.ci;
-    const T* dy = a.dy + row * a.ow * a.ci;
     r.x_end = a.x + a.n * a.ih * a.iw * a.ci;
     r.dy_end = a.dy + a.n * a.oh * a.ow * a.ci;
-    r.ih = a.ih, r.iw = a.iw, r.x_pixel = r.dy_pixel = a.ci;
+    r.ih = a.ih, r.iw = a.iw, r.x_pixel = r.dy_pixel = from.pixel;
     r.stride_h = a.stride_h, r.stride_w = a.stride_w, r.dilation_h = a.dilation_h;
     r.count = count, r.ow = a.ow;
     r.sums_row = a.kw * kW;
     r.x_lines = a.stride_h * a.stride_w;
     constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
-    const T* x_next = x + ((h + count) * a.stride_h - a.pad_top + (a.kh - 1) * a.dilation_h) * a.iw * a.ci;
-    const T* dy_next = dy + count * a.ow * a.ci;
+    const bool in_array = from.pixel == a.ci;
+    const T* x_next = from.x + ((h + count) * a.stride_h - a.pad_top + (a.kh - 1) * a.dilation_h) * a.iw * a.ci;
+    const T* dy_next = from.dy + count * a.ow * a.ci;
     for (int64_t v = begin; v < end; ++v) {
       const int64_t left = a.ci - v * kW;
-      r.x = x + v * kW, r.dy = dy + v * kW;
+      r.x = from.x + (v - begin) * from.x_vector, r.dy = from.dy + (v - begin) * from.dy_vector;
       r.lanes = left < kW ? left : kW;
       T* mine = sums + v * (taps() + 1) * kW;
       for (int64_t i = 0; i < a.kh; i += k.rows)
@@ -173,7 +214,7 @@ struct Gradient {
           r.left = j * a.dilation_w - a.pad_left;
           r.sums = mine + (i * a.kw + j) * kW;
           r.bias = a.dbias && first_taps ? mine + taps() * kW : nullptr;
-          r.x_ahead = first_taps ? x_next + v * count * a.ow * r.x_lines * kLine : nullptr;
+          r.x_ahead = in_array && first_taps ? x_next + v * count * a.ow * r.x_lines * kLine : nullptr;
           r.dy_ahead = dy_next + v * count * a.ow * kLine;
           (left < kW ? k.cut : k.whole)(r);
         }
@@ -185,19 +226,23 @@ struct Gradient {
     const int64_t shares = part.count < 16 && part.count > 0 ? (16 + part.count - 1) / part.count : 1;
     const Pieces strips(vectors(), shares < vectors() ? (vectors() + shares - 1) / shares : 1);
     T* sums = static_cast<T*>(a.workspace);
+    T* scratch = sums + part.count * sums_size();
     const int64_t cost = a.n * a.oh * a.ow * a.ci * (taps() + 8) / 4;
-    // Rows of about 16 KB of x and dy at once for each vector, so that the taps need not be loaded anew for each.
-    const int64_t band = a.ow > 0 && 128 / a.ow > 1 ? 128 / a.ow : 1;
-    parallel_blocks(part.count * strips.count, a.width, cost, [&](int64_t task, int) {
+    parallel_blocks(part.count * strips.count, a.width, cost, [&](int64_t task, int worker) {
       const int64_t p = task / strips.count, s = task % strips.count;
       const int64_t begin = strips.begin(s), end = strips.begin(s + 1), stride = (taps() + 1) * kW;
       T* mine = sums + p * sums_size();
       for (int64_t i = begin * stride; i < end * stride; ++i) mine[i] = 0;
       for (int64_t row = part.begin(p), count; row < part.begin(p + 1); row += count) {
         count = part.begin(p + 1) - row;
-        if (count > band) count = band;
+        if (count > band()) count = band();
         if (count > a.oh - row % a.oh) count = a.oh - row % a.oh;
-        add(row, count, begin, end, mine);
+        if (wants_planes<T>(a.ci)) {
+          add_strips(row, count, begin, end, mine, scratch + worker * scratch_size());
+        } else {
+          const T* x = a.x + row / a.oh * a.ih * a.iw * a.ci + begin * kW;
+          add(row, count, begin, end, {x, a.dy + row * a.ow * a.ci + begin * kW, a.ci, kW, kW}, mine);
+        }
       }
     });
     parallel_blocks(vectors(), a.width, bytes(), [&](int64_t v, int) {
