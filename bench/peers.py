@@ -40,6 +40,7 @@ FORWARD: dict[str, Callable[[Arrays, Arrays], Any]] = {
     "tanh": lambda a, o: torch.tanh(a["x"]),
     "linear": lambda a, o: activated(T.linear(a["x"], a["weight"], a.get("bias")), o),
     "conv2d": conv2d,
+    "conv_transpose2d": lambda a, o: T.conv_transpose2d(a["x"], a["weight"], a.get("bias"), **o),
     "batch_norm": batch_norm,
     "max_pool2d": lambda a, o: T.max_pool2d(a["x"], **o),
     "adaptive_avg_pool2d": lambda a, o: T.adaptive_avg_pool2d(a["x"], **o),

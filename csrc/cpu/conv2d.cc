@@ -98,7 +98,8 @@ void input_gradient(const Conv2dArgs<T>& a) {
       c.in = a.dy + g * co;
       const OutputGrid<T> out{a.dx + (h * a.iw + w) * a.ci + g * ci, a.ih * a.iw * a.ci, a.stride_h * a.iw * a.ci,
                               a.stride_w * a.ci, ci};
-      run_correlation(c, turned, a.weight + g * co * a.weight_strides.out, out, Epilogue<T>{}, a.workspace, a.width);
+      const Epilogue<T> e{a.bias ? a.bias + g * ci : nullptr};
+      run_correlation(c, turned, a.weight + g * co * a.weight_strides.out, out, e, a.workspace, a.width);
     }
   });
 }

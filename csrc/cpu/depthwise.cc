@@ -58,7 +58,7 @@ struct Sweep {
         for (int64_t i = 0; i < a.kh; ++i)
           for (int64_t j = 0; j < a.kw; ++j, dst += kW)
             *dst = valid ? src[i * a.weight_strides.kh + j * a.weight_strides.kw] : 0;
-        bias[c] = valid && !gradient && a.bias ? a.bias[c] : 0;
+        bias[c] = valid && a.bias ? a.bias[c] : 0;
       }
     });
   }
@@ -93,7 +93,20 @@ struct Sweep {
     const int64_t reach = (a.kh - 1) * a.dilation_h;
     return gradient ? (rows - 1 + reach) / a.stride_h + 1 : (rows - 1) * a.stride_h + reach + 1;
   }
+  static constexpr int64_t kPlaneBytes = 384 << 10;
   bool compact() const { return wants_planes<T>(channels()); }
+  // The first input row that output rows from h on read, and the one after the last that those before h read.
+  int64_t first_read(int64_t h) const {
+    const int64_t reach = (a.kh - 1) * a.dilation_h;
+    const int64_t row = gradient ? (h + a.pad_top - reach + a.stride_h * reach + a.stride_h - 1) / a.stride_h - reach
+                                 : h * a.stride_h - a.pad_top;
+    return row < 0 ? 0 : row < in.rows ? row : in.rows;
+  }
+  int64_t past_read(int64_t h) const {
+    const int64_t reach = (a.kh - 1) * a.dilation_h;
+    const int64_t row = gradient ? (h - 1 + a.pad_top) / a.stride_h + 1 : (h - 1) * a.stride_h - a.pad_top + reach + 1;
+    return row < 0 ? 0 : row < in.rows ? row : in.rows;
+  }
   int64_t plane(int64_t rows) const { return plane_size<T>((span(rows) < in.rows ? span(rows) : in.rows) * in.cols); }
 
   // A task is a band of rows of an image and a strip of vectors of channels.
@@ -104,16 +117,11 @@ struct Sweep {
     const int64_t bands = a.n > 0 ? (32 + a.n - 1) / a.n : 1, rows = (out.rows + bands - 1) / bands;
     Cut c{(rows + unit() - 1) / unit() * unit(), vectors()};
     if (compact()) {
-      // 128 KB of planes: up to 1 KB of channels while there are some 8 rows.
-      constexpr int64_t kPlanes = (128 << 10) / static_cast<int64_t>(sizeof(T));
-      c.rows = out.rows < 8 ? out.rows : 8 * down();
-      c.vectors = kPlanes / plane(c.rows);
-      const int64_t widest = 1024 / kVectorBytes, least = 256 / kVectorBytes;
-      c.vectors = c.vectors < least ? least : c.vectors > widest ? widest : c.vectors;
-      while (c.rows < out.rows && plane(c.rows + unit()) * c.vectors <= kPlanes) c.rows += unit();
-      if (a.n * (vectors() / c.vectors) < 16) c.vectors = least;
-      const int64_t strips = (vectors() + c.vectors - 1) / c.vectors;
-      c.vectors = (vectors() + strips - 1) / strips;
+      // Planes of some rows with all channels in L2; where there are few images, of fewer channels.
+      const int64_t most = kPlaneBytes / static_cast<int64_t>(sizeof(T));
+      c.rows = unit();
+      if (a.n < 16) c.vectors = a.n * vectors() > 64 ? 16 : (vectors() + 3) / 4;
+      while (c.rows < out.rows && plane(c.rows + unit()) * c.vectors <= most) c.rows += unit();
     } else if (a.n * ((out.rows + c.rows - 1) / c.rows) < 16) {
       c.vectors = (vectors() + 3) / 4;
     }
@@ -123,31 +131,29 @@ struct Sweep {
 
   void run_band(int64_t image, int64_t begin_row, int64_t end_row, int64_t begin, int64_t end, const T* w, T* scratch,
                 bool streaming) const {
-    Source from{in.data + image * in.rows * in.cols * channels() + begin * kW, channels(), kW, true};
-    if (compact()) {
-      int64_t lowest = in.rows, highest = 0;
-      for (int64_t h = begin_row; h < end_row; ++h) {
-        const Taps rows = row_taps(h % down());
-        const int64_t top = h / down() * rows.stride + rows.first;
-        if (rows.count > 0 && top < lowest) lowest = top;
-        if (rows.count > 0 && top + rows.extent() > highest) highest = top + rows.extent();
+    const T* array = in.data + image * in.rows * in.cols * channels() + begin * kW;
+    Source from{array, channels(), kW, array - begin * kW};
+    int64_t copied = in.rows;
+    for (int64_t h = begin_row; h < end_row; h += in_pairs() ? 2 : 1) {
+      const int64_t lowest = first_read(begin_row), last = h + (in_pairs() ? 2 : 1);
+      if (compact()) {
+        // The rows that this one adds, as its predecessor asked for them ahead.
+        const int64_t size = plane(end_row - begin_row), needed = past_read(last < end_row ? last : end_row);
+        if (h == begin_row) copied = lowest;
+        for (; copied < needed; ++copied)
+          copy_planes(array + copied * in.cols * channels(), channels(), in.cols, end - begin, size,
+                      scratch + (copied - lowest) * in.cols * kW);
+        from = {scratch - lowest * in.cols * kW, kW, size, from.array};
       }
-      if (lowest < 0) lowest = 0;
-      if (highest > in.rows) highest = in.rows;
-      const int64_t size = plane(end_row - begin_row);
-      copy_planes(from.data + lowest * in.cols * channels(), channels(), (highest - lowest) * in.cols, end - begin,
-                  size, scratch);
-      from = {scratch - lowest * in.cols * kW, kW, size, false};
-    }
-    for (int64_t h = begin_row; h < end_row; h += in_pairs() ? 2 : 1)
       run_row(image, h, h + 1 < end_row, begin, end, from, w, streaming);
+    }
   }
 
   // Row 0 and vector `begin` of an image, in the array or in scratch.
   struct Source {
     const T* data;
     int64_t pixel, vector;  // elements between
-    bool array;
+    const T* array;         // row 0 of the image in the array
   };
 
   // Vectors [begin, end) of row h of an image; of the next one too if the rows go in pairs and there is one.
@@ -181,8 +187,9 @@ struct Sweep {
       r.ahead_lines = count * rows.stride * cols.stride;
       const T* src = from.data + top * in_row;
       // The rows that the next output row adds, in portions.
-      const bool reads_ahead = from.array && h % down() == 0 && phase == 0;
-      const T* ahead = src + ((read - 1) * rows.step + 1) * in_row;
+      const bool reads_ahead = h % down() == 0 && phase == 0;
+      const T* ahead = from.array + (top + (read - 1) * rows.step + 1) * in.cols * channels();
+      const int64_t ahead_vector = r.ow * r.ahead_lines * (64 / static_cast<int64_t>(sizeof(T)));
       const int64_t first_tap = rows.kernel_first * a.kw + cols.kernel_first;
       T* dst = out.data + ((image * out.rows + h) * out.cols + phase) * channels();
       for (int64_t v = begin; v < end; ++v) {
@@ -192,7 +199,7 @@ struct Sweep {
         r.w = w + (v * taps() + first_tap) * kW;
         r.bias = w + (vectors() * taps() + v) * kW;
         r.out = dst + v * kW;
-        r.ahead = reads_ahead ? ahead + v * r.ow * r.ahead_lines * (64 / static_cast<int64_t>(sizeof(T))) : nullptr;
+        r.ahead = reads_ahead ? ahead + v * ahead_vector : nullptr;
         kernel(r, left >= kW)(r);
         if (!gradient && a.activation > Activation::relu) activate_rows(r, a.activation, a.activation_parameter);
       }

@@ -24,7 +24,7 @@ struct DepthwiseRow {
   int64_t out_pixel, out_row, ow;
   int64_t lanes;
   const T* ahead;       // what will be read next, or null
-  int64_t ahead_lines;  // cache lines of it for each pixel
+  int64_t ahead_lines;  // how many for each pixel
 };
 
 // Accumulators of a block, and as many columns besides.

@@ -20,7 +20,7 @@ struct Rows {
   T *sums, *bias;  // a vector a tap; the bias may be null
   int64_t sums_row;
   const T *x_ahead, *dy_ahead;  // what will be read next
-  int64_t x_lines;              // cache lines of x a pixel
+  int64_t x_lines;              // how many of x for each pixel
 };
 
 template <class T, int KH, int KW, int P, int Q>
@@ -143,19 +143,24 @@ struct Gradient {
     const int64_t rows = a.n * a.oh, fewest = a.ow > 0 ? (256 + a.ow - 1) / a.ow : 1, share = (rows + 15) / 16;
     return Pieces(rows, share > fewest ? share : fewest);
   }
-  // Some 128 pixels at once for each vector, so that the taps need not be loaded anew for each row.
+  // Vectors of channels of a task.
+  int64_t strip() const {
+    const int64_t count = parts().count, shares = count < 16 && count > 0 ? (16 + count - 1) / count : 1;
+    return shares < vectors() ? (vectors() + shares - 1) / shares : 1;
+  }
+  // Some 128 pixels at once for each vector, so that the taps need not be loaded anew for each row; half of
+  // that where x and dy go to planes, which are to stay in L2.
   int64_t band() const {
-    const int64_t rows = a.ow > 0 && 128 / a.ow > 1 ? 128 / a.ow : 1;
+    const int64_t pixels = wants_planes<T>(a.ci) ? 64 : 128;
+    const int64_t rows = a.ow > 0 && pixels / a.ow > 1 ? pixels / a.ow : 1;
     return rows < a.oh ? rows : a.oh;
   }
-  // Planes of x and of dy for a strip of 512 bytes of channels.
-  static constexpr int64_t kStrip = 512 / kVectorBytes;
   int64_t x_plane() const {
     const int64_t rows = (band() - 1) * a.stride_h + (a.kh - 1) * a.dilation_h + 1;
     return plane_size<T>((rows < a.ih ? rows : a.ih) * a.iw);
   }
   int64_t dy_plane() const { return plane_size<T>(band() * a.ow); }
-  int64_t scratch_size() const { return wants_planes<T>(a.ci) ? kStrip * (x_plane() + dy_plane()) : 0; }
+  int64_t scratch_size() const { return wants_planes<T>(a.ci) ? strip() * (x_plane() + dy_plane()) : 0; }
   int64_t bytes() const {
     return (parts().count * sums_size() + a.width * scratch_size()) * static_cast<int64_t>(sizeof(T));
   }
@@ -170,14 +175,11 @@ struct Gradient {
                   last = bottom < first  ? first
                          : bottom < a.ih ? bottom
                                          : a.ih;
-    T* dy = scratch + kStrip * x_plane();
-    for (int64_t v = begin; v < end; v += kStrip) {
-      const int64_t vectors_here = end - v < kStrip ? end - v : kStrip;
-      copy_planes(a.x + (image * a.ih + first) * a.iw * a.ci + v * kW, a.ci, (last - first) * a.iw, vectors_here,
-                  x_plane(), scratch);
-      copy_planes(a.dy + row * a.ow * a.ci + v * kW, a.ci, count * a.ow, vectors_here, dy_plane(), dy);
-      add(row, count, v, v + vectors_here, {scratch - first * a.iw * kW, dy, kW, x_plane(), dy_plane()}, sums);
-    }
+    T* dy = scratch + strip() * x_plane();
+    copy_planes(a.x + (image * a.ih + first) * a.iw * a.ci + begin * kW, a.ci, (last - first) * a.iw, end - begin,
+                x_plane(), scratch);
+    copy_planes(a.dy + row * a.ow * a.ci + begin * kW, a.ci, count * a.ow, end - begin, dy_plane(), dy);
+    add(row, count, begin, end, {scratch - first * a.iw * kW, dy, kW, x_plane(), dy_plane()}, sums);
   }
 
   // Row 0 of x and the first row of dy for vector `begin`, in the arrays or in planes.
@@ -199,9 +201,10 @@ struct Gradient {
     r.sums_row = a.kw * kW;
     r.x_lines = a.stride_h * a.stride_w;
     constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
-    const bool in_array = from.pixel == a.ci;
-    const T* x_next = from.x + ((h + count) * a.stride_h - a.pad_top + (a.kh - 1) * a.dilation_h) * a.iw * a.ci;
-    const T* dy_next = from.dy + count * a.ow * a.ci;
+    const int64_t bottom = (h + count) * a.stride_h - a.pad_top + (a.kh - 1) * a.dilation_h;
+    const T* x_next = a.x + (row / a.oh * a.ih + bottom) * a.iw * a.ci;
+    const T* dy_next = a.dy + (row + count) * a.ow * a.ci;
+    const int64_t dy_vector = count * a.ow * kLine, x_vector = dy_vector * r.x_lines;
     for (int64_t v = begin; v < end; ++v) {
       const int64_t left = a.ci - v * kW;
       r.x = from.x + (v - begin) * from.x_vector, r.dy = from.dy + (v - begin) * from.dy_vector;
@@ -214,8 +217,8 @@ struct Gradient {
           r.left = j * a.dilation_w - a.pad_left;
           r.sums = mine + (i * a.kw + j) * kW;
           r.bias = a.dbias && first_taps ? mine + taps() * kW : nullptr;
-          r.x_ahead = in_array && first_taps ? x_next + v * count * a.ow * r.x_lines * kLine : nullptr;
-          r.dy_ahead = dy_next + v * count * a.ow * kLine;
+          r.x_ahead = first_taps ? x_next + v * x_vector : nullptr;
+          r.dy_ahead = dy_next + v * dy_vector;
           (left < kW ? k.cut : k.whole)(r);
         }
     }
@@ -223,8 +226,7 @@ struct Gradient {
 
   void run() const {
     const Pieces part = parts();
-    const int64_t shares = part.count < 16 && part.count > 0 ? (16 + part.count - 1) / part.count : 1;
-    const Pieces strips(vectors(), shares < vectors() ? (vectors() + shares - 1) / shares : 1);
+    const Pieces strips(vectors(), strip());
     T* sums = static_cast<T*>(a.workspace);
     T* scratch = sums + part.count * sums_size();
     const int64_t cost = a.n * a.oh * a.ow * a.ci * (taps() + 8) / 4;

@@ -21,7 +21,7 @@ struct Conv2dArgs {
   WeightStrides weight_strides;  // of weight and dweight
   const T* x;                    // forward, weight gradient
   const T* weight;               // forward, input gradient
-  const T* bias;                 // forward, or null
+  const T* bias;                 // forward (and input gradient, for a transposed convolution), or null
   Activation activation;         // forward
   T activation_parameter;
   T* y;

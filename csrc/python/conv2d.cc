@@ -2,23 +2,13 @@
 
 #include "python/support/activation_argument.h"
 #include "python/support/arguments.h"
+#include "python/support/conv_weight.h"
 #include "python/support/fused_backward.h"
 #include "python/support/matmul.h"
 #include "python/support/windows.h"
 
 namespace fastnn {
 namespace {
-
-// A weight is read, and its gradient written, in whichever of the two orders it lies.
-Order weight_order(const View& weight) {
-  const Order plain = c_order(4);
-  return !weight.is_dense_in(plain) && weight.is_channels_last() ? channels_last_order(4) : plain;
-}
-
-WeightStrides strides_of(const Shape& s, const Order& order) {
-  if (order == c_order(4)) return {s[1] * s[2] * s[3], s[2] * s[3], s[3], 1};
-  return {s[1] * s[2] * s[3], 1, s[1] * s[3], s[1]};
-}
 
 // The geometry that forward and backward share, checked.
 template <class T>
