@@ -297,3 +297,34 @@ def test_a_training_curve_equals_that_of_the_references(monkeypatch):
     # A loss carries the rounding of its longest sum, 9 * 32 terms, once for every step so far.
     steps = np.arange(1, 21)
     assert np.all(np.abs(fast - slow) <= np.sqrt(288) * EPS[np.float32] * steps * slow.max())
+
+
+def test_conv_transpose2d_is_torchs() -> None:
+    torch = pytest.importorskip("torch")
+    ours = nn.ConvTranspose2d(
+        6, 4, 3, stride=2, padding=1, output_padding=1, groups=2, dtype=np.float64, seed=0
+    )
+    theirs = torch.nn.ConvTranspose2d(6, 4, 3, 2, 1, 1, groups=2, dtype=torch.float64)
+    state = {name: torch.tensor(v) for name, v in ours.state_dict().items()}
+    theirs.load_state_dict(state)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 6, 5, 4))
+    y = ours(x)
+    dy = rng.standard_normal(y.shape)
+    dx = ours.backward(dy)
+    given = torch.tensor(x, requires_grad=True)
+    out = theirs(given)
+    out.backward(torch.tensor(dy))
+    assert ours.bias is not None
+    pairs = (
+        (y, out.detach()),
+        (dx, given.grad),
+        (ours.weight.grad, theirs.weight.grad),
+        (ours.bias.grad, theirs.bias.grad),
+    )
+    for mine, other in pairs:
+        np.testing.assert_allclose(mine, other.numpy(), rtol=1e-12, atol=1e-12)
+    spread = float(ours.weight.data.std()) * np.sqrt(3 * 9 / 2)  # 1 if fan_in = 6 / 2 * 9
+    assert 0.7 < spread < 1.3
+    fused = nn.Sequential(ours, nn.ReLU()).eval()
+    assert float(fused(x).min()) == 0.0

@@ -46,6 +46,13 @@ def conv2d(a: Arrays, o: Options) -> dict[str, Any]:
     return {"y": activate(y, o)}
 
 
+def conv_transpose2d(a: Arrays, o: Options) -> dict[str, Any]:
+    o = dict(o)
+    (top, bottom), (left, right) = (pair(p) for p in pair(o.pop("padding", 0)))
+    y = F.conv_transpose2d(a["x"], a["weight"], a.get("bias"), **o)  # padding is what is cut off
+    return {"y": y[:, :, top : y.shape[2] - bottom, left : y.shape[3] - right]}
+
+
 def max_pool2d(a: Arrays, o: Options) -> dict[str, Any]:
     kernel, dilation = pair(o["kernel_size"]), pair(o.get("dilation", 1))
     rest = {"stride": o.get("stride"), "dilation": dilation, "ceil_mode": o.get("ceil_mode", False)}
@@ -80,6 +87,7 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "linear": lambda a, o: {"y": activate(F.linear(a["x"], a["weight"], a.get("bias")), o)},
     "matmul": lambda a, o: {"y": torch.matmul(a["x"], a["other"])},
     "conv2d": conv2d,
+    "conv_transpose2d": conv_transpose2d,
     "batch_norm": batch_norm,
     "max_pool2d": max_pool2d,
     "adaptive_avg_pool2d": lambda a, o: {"y": F.adaptive_avg_pool2d(a["x"], o["output_size"])},

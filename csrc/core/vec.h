@@ -64,12 +64,24 @@ FASTNN_INLINE void store(T* p, Vec<T> v) {
   *reinterpret_cast<typename UnalignedVecOf<T>::type*>(p) = v;
 }
 
+// Keeps v in a register: GCC would rather read it from memory again for each of its uses.
+template <class V>
+FASTNN_INLINE void keep(V& v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+}
+
 // Asks for the line of p; any address will do.
 template <class T>
 FASTNN_INLINE void prefetch(const T* p) {
   __builtin_prefetch(p, 0, 3);
 }
-// The same, into L2 only.
+// The same, into L2 only: for what is needed later than the L1 cache could keep it.
 template <class T>
 FASTNN_INLINE void prefetch_l2(const T* p) {
   __builtin_prefetch(p, 0, 2);

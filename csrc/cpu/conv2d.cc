@@ -3,18 +3,10 @@
 #include "core/parallel.h"
 #include "cpu/correlation.h"
 #include "cpu/depthwise.h"
+#include "ops/linear.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
-
-int64_t gcd(int64_t a, int64_t b) {
-  while (b) {
-    const int64_t r = a % b;
-    a = b;
-    b = r;
-  }
-  return a;
-}
 
 // Room for the packed weights, each worker's band and its segments.
 template <class T>
@@ -62,22 +54,6 @@ void forward(const Conv2dArgs<T>& a) {
 
 // ---- input gradient ----
 
-// Input position phase + stride * i receives from output position i + first + m * step through the
-// kernel indices kernel_first + m * kernel_step: those with (phase + pad - index * dilation) divisible
-// by the stride.
-Taps gradient_taps(int64_t phase, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad) {
-  const int64_t period = stride / gcd(stride, dilation);
-  int64_t first = 0;
-  while (first < period && first < kernel && (phase + pad - first * dilation) % stride != 0) ++first;
-  if (first == period || first >= kernel) return {0, 0, 1, 1, 0, 1};
-  return {(kernel - first + period - 1) / period,
-          (phase + pad - first * dilation) / stride,
-          -period * dilation / stride,
-          1,
-          first,
-          period};
-}
-
 template <class T>
 Correlation<T> gradient_correlation(const Conv2dArgs<T>& a, int64_t phase_h, int64_t phase_w) {
   Correlation<T> c{};
@@ -122,7 +98,8 @@ void input_gradient(const Conv2dArgs<T>& a) {
       c.in = a.dy + g * co;
       const OutputGrid<T> out{a.dx + (h * a.iw + w) * a.ci + g * ci, a.ih * a.iw * a.ci, a.stride_h * a.iw * a.ci,
                               a.stride_w * a.ci, ci};
-      run_correlation(c, turned, a.weight + g * co * a.weight_strides.out, out, Epilogue<T>{}, a.workspace, a.width);
+      const Epilogue<T> e{a.bias ? a.bias + g * ci : nullptr};
+      run_correlation(c, turned, a.weight + g * co * a.weight_strides.out, out, e, a.workspace, a.width);
     }
   });
 }
@@ -259,25 +236,34 @@ void weight_gradient(const Conv2dArgs<T>& a) {
   for (int64_t g = 0; g < a.groups; ++g) gradient.run(a, g);
 }
 
+template <class T>
+ColumnSumsArgs<T> bias_gradient(const Conv2dArgs<T>& a) {
+  return {a.n * a.oh * a.ow, a.co, a.dy, a.dbias, a.workspace, a.width};
+}
+
 }  // namespace
 
-#define FASTNN_CONV2D(T)                                                                                    \
-  int64_t conv2d_forward_workspace(const Conv2dArgs<T>& a) {                                                \
-    if (is_depthwise(a)) return Depthwise<T>{a}.forward_bytes();                                            \
-    return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width);                             \
-  }                                                                                                         \
-  int64_t conv2d_input_gradient_workspace(const Conv2dArgs<T>& a) {                                         \
-    return is_depthwise(a) ? Depthwise<T>{a}.forward_bytes() : input_gradient_bytes(a);                     \
-  }                                                                                                         \
-  int64_t conv2d_weight_gradient_workspace(const Conv2dArgs<T>& a) {                                        \
-    return is_depthwise(a) ? Depthwise<T>{a}.gradient_bytes() : WeightGradient<T>(a).bytes();               \
-  }                                                                                                         \
-  void conv2d_forward(const Conv2dArgs<T>& a) { is_depthwise(a) ? Depthwise<T>{a}.forward() : forward(a); } \
-  void conv2d_input_gradient(const Conv2dArgs<T>& a) {                                                      \
-    is_depthwise(a) ? Depthwise<T>{a}.input_gradient() : input_gradient(a);                                 \
-  }                                                                                                         \
-  void conv2d_weight_gradient(const Conv2dArgs<T>& a) {                                                     \
-    is_depthwise(a) ? Depthwise<T>{a}.weight_gradient() : weight_gradient(a);                               \
+#define FASTNN_CONV2D(T)                                                                                \
+  int64_t conv2d_forward_workspace(const Conv2dArgs<T>& a) {                                            \
+    if (is_depthwise(a)) return depthwise_workspace(a);                                                 \
+    return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width);                         \
+  }                                                                                                     \
+  int64_t conv2d_input_gradient_workspace(const Conv2dArgs<T>& a) {                                     \
+    return is_depthwise(a) ? depthwise_workspace(a) : input_gradient_bytes(a);                          \
+  }                                                                                                     \
+  int64_t conv2d_weight_gradient_workspace(const Conv2dArgs<T>& a) {                                    \
+    if (is_depthwise(a)) return depthwise_weight_gradient_workspace(a);                                 \
+    const int64_t sums = column_sums_workspace(bias_gradient(a)), bytes = WeightGradient<T>(a).bytes(); \
+    return sums > bytes ? sums : bytes;                                                                 \
+  }                                                                                                     \
+  void conv2d_forward(const Conv2dArgs<T>& a) { is_depthwise(a) ? depthwise_forward(a) : forward(a); }  \
+  void conv2d_input_gradient(const Conv2dArgs<T>& a) {                                                  \
+    is_depthwise(a) ? depthwise_input_gradient(a) : input_gradient(a);                                  \
+  }                                                                                                     \
+  void conv2d_weight_gradient(const Conv2dArgs<T>& a) {                                                 \
+    if (is_depthwise(a)) return depthwise_weight_gradient(a);                                           \
+    weight_gradient(a);                                                                                 \
+    if (a.dbias) column_sums(bias_gradient(a));                                                         \
   }
 FASTNN_CONV2D(float)
 FASTNN_CONV2D(double)

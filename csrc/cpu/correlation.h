@@ -20,7 +20,37 @@ struct Taps {
   int64_t kernel_first, kernel_step;
   int64_t lowest() const { return step < 0 ? first + (count - 1) * step : first; }
   int64_t extent() const { return (count - 1) * (step < 0 ? -step : step) + 1; }
+  // The same taps from the lowest column up.
+  Taps ascending() const {
+    if (step >= 0 || count == 0) return *this;
+    return {count, lowest(), -step, stride, kernel_first + (count - 1) * kernel_step, -kernel_step};
+  }
 };
+
+static inline int64_t gcd(int64_t a, int64_t b) {
+  while (b) {
+    const int64_t r = a % b;
+    a = b;
+    b = r;
+  }
+  return a;
+}
+
+// Input position phase + stride * i receives from output position i + first + m * step through the
+// kernel indices kernel_first + m * kernel_step: those with (phase + pad - index * dilation) divisible
+// by the stride.
+static inline Taps gradient_taps(int64_t phase, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad) {
+  const int64_t period = stride / gcd(stride, dilation);
+  int64_t first = 0;
+  while (first < period && first < kernel && (phase + pad - first * dilation) % stride != 0) ++first;
+  if (first == period || first >= kernel) return {0, 0, 1, 1, 0, 1};
+  return {(kernel - first + period - 1) / period,
+          (phase + pad - first * dilation) / stride,
+          -period * dilation / stride,
+          1,
+          first,
+          period};
+}
 
 template <class T>
 struct Correlation {

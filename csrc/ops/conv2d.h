@@ -21,13 +21,14 @@ struct Conv2dArgs {
   WeightStrides weight_strides;  // of weight and dweight
   const T* x;                    // forward, weight gradient
   const T* weight;               // forward, input gradient
-  const T* bias;                 // forward, or null
+  const T* bias;                 // forward (and input gradient, for a transposed convolution), or null
   Activation activation;         // forward
   T activation_parameter;
   T* y;
   const T* dy;  // gradients
   T* dx;
   T* dweight;
+  T* dbias;  // with dweight, or null
   void* workspace;
   int width;
 };

@@ -2,23 +2,13 @@
 
 #include "python/support/activation_argument.h"
 #include "python/support/arguments.h"
+#include "python/support/conv_weight.h"
 #include "python/support/fused_backward.h"
 #include "python/support/matmul.h"
 #include "python/support/windows.h"
 
 namespace fastnn {
 namespace {
-
-// A weight is read, and its gradient written, in whichever of the two orders it lies.
-Order weight_order(const View& weight) {
-  const Order plain = c_order(4);
-  return !weight.is_dense_in(plain) && weight.is_channels_last() ? channels_last_order(4) : plain;
-}
-
-WeightStrides strides_of(const Shape& s, const Order& order) {
-  if (order == c_order(4)) return {s[1] * s[2] * s[3], s[2] * s[3], s[3], 1};
-  return {s[1] * s[2] * s[3], 1, s[1] * s[3], s[1]};
-}
 
 // The geometry that forward and backward share, checked.
 template <class T>
@@ -116,6 +106,11 @@ py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
       without_gil(cost(a), [&] { conv2d_input_gradient(a); });
       dx = result;
     }
+    if (needs[2]) {
+      py::array result = new_array<T>({a.co});
+      a.dbias = data_of<T>(result);
+      db = result;
+    }
     if (needs[1]) {
       const Dense<T> dense_x(x);
       py::array result = new_array<T>(weight.shape, weight_order(weight));
@@ -124,11 +119,8 @@ py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
       a.workspace = workspace.get();
       without_gil(cost(a), [&] { conv2d_weight_gradient(a); });
       dw = result;
-    }
-    if (needs[2]) {
-      py::array result = new_array<T>({a.co});
-      run_column_sums(a.n * a.oh * a.ow, a.co, a.dy, data_of<T>(result));
-      db = result;
+    } else if (needs[2]) {
+      run_column_sums(a.n * a.oh * a.ow, a.co, a.dy, a.dbias);
     }
     return py::make_tuple(dx, dw, db);
   });

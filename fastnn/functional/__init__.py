@@ -11,6 +11,7 @@ from .adaptive_avg_pool2d import *
 from .add import *
 from .batch_norm import *
 from .conv2d import *
+from .conv_transpose2d import *
 from .dropout import *
 from .global_norm import *
 from .layout import *

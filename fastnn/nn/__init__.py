@@ -4,7 +4,7 @@ from .activation import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh
 from .branches import Concat, Residual
 from .dropout import Dropout
 from .fusable import Fusable, fusion_enabled, set_fusion
-from .linear import Conv2d, Linear
+from .linear import Conv2d, ConvTranspose2d, Linear
 from .loss import CrossEntropyLoss
 from .module import LoadResult, Module
 from .norm import BatchNorm, BatchNorm1d, BatchNorm2d
@@ -21,6 +21,7 @@ __all__ = [
     "BatchNorm2d",
     "Concat",
     "Conv2d",
+    "ConvTranspose2d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",

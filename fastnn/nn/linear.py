@@ -1,4 +1,4 @@
-"""Layers with a weight: Linear and Conv2d."""
+"""Layers with a weight: Linear, Conv2d and ConvTranspose2d."""
 
 from typing import Self
 
@@ -15,16 +15,24 @@ Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 
 
 class Weighted(Fusable):
-    """What Linear and Conv2d share: weight, bias, their start and their gradients."""
+    """What the layers share: weight, bias, their start and their gradients."""
 
     weight: Parameter
     bias: Parameter | None
     nonlinearity: str
 
-    def _build(self, weight: np.ndarray, bias: bool, nonlinearity: str, seed: int | None) -> None:
+    def _build(
+        self,
+        weight: np.ndarray,
+        bias: bool,
+        nonlinearity: str,
+        seed: int | None,
+        outputs: int | None = None,
+    ) -> None:
         self.nonlinearity = nonlinearity
         self.weight = Parameter(weight)
-        self.bias = Parameter(np.empty(len(weight), weight.dtype)) if bias else None
+        size = len(weight) if outputs is None else outputs
+        self.bias = Parameter(np.empty(size, weight.dtype)) if bias else None
         self.reset_parameters(init.next_default_seed() if seed is None else seed)
 
     def reset_parameters(self, seed: int) -> Self:
@@ -202,4 +210,106 @@ class Conv2d(Weighted):
     def extra_repr(self) -> str:
         o, i, kh, kw = self.weight.shape
         text = f"{i * self.groups}, {o}, kernel_size={(kh, kw)}, stride={self.stride}"
+        return f"{text}, padding={self.padding}, bias={self.bias is not None}"
+
+
+class ConvTranspose2d(Weighted):
+    """Transposed convolution of ``x`` (N, in_channels, H, W), plus bias.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size : int or (kh, kw)
+    stride, output_padding, dilation : int or (rows, columns)
+    padding : int, (ph, pw) or ((top, bottom), (left, right))
+        Of the convolution that this one transposes: it is cut off here.
+    groups : int
+        Divides both channel numbers.
+    bias : bool
+    nonlinearity, dtype, seed
+        As in :class:`Linear`; the fan_in is that of an output, in_channels / groups * kh * kw.
+
+    Attributes
+    ----------
+    weight : Parameter (in_channels, out_channels / groups, kh, kw)
+    bias : Parameter (out_channels,) or None
+
+    Raises
+    ------
+    ValueError
+        ``groups`` does not divide the channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        output_padding: Pair = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Pair = 1,
+        *,
+        nonlinearity: str = "relu",
+        dtype: DTypeLike = np.float32,
+        seed: int | None = None,
+    ) -> None:
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"ConvTranspose2d: groups must divide in_channels {in_channels} and "
+                f"out_channels {out_channels}, got {groups}"
+            )
+        kh, kw = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+        self.stride, self.padding, self.output_padding = stride, padding, output_padding
+        self.groups, self.dilation = groups, dilation
+        weight = np.empty((in_channels, out_channels // groups, kh, kw), dtype)
+        self._build(weight, bias, nonlinearity, seed, out_channels)
+
+    def reset_parameters(self, seed: int) -> Self:
+        """Kaiming-normal weight (fan_in of an output, gain of ``nonlinearity``), zero bias."""
+        weight = self.weight.data
+        c, o, kh, kw = weight.shape
+        fresh = init.kaiming_normal(
+            (o * self.groups, c // self.groups, kh, kw),
+            rng=seed,
+            nonlinearity=self.nonlinearity,
+            dtype=weight.dtype,
+        )
+        weight[...] = fresh.reshape(weight.shape)
+        if self.bias is not None:
+            self.bias.data.fill(0)
+        return self
+
+    def takes_activation(self) -> bool:
+        """Its kernel has none to apply."""
+        return False
+
+    def _options(self) -> tuple[Pair, Padding, Pair, int, Pair]:
+        return self.stride, self.padding, self.output_padding, self.groups, self.dilation
+
+    def forward_fused(
+        self, x: np.ndarray, activation: str | None = None, residual: np.ndarray | None = None
+    ) -> np.ndarray:
+        bias = None if self.bias is None else self.bias.data
+        self._saved = x if self.training else None
+        return F.conv_transpose2d(x, self.weight.data, bias, *self._options())
+
+    def backward_fused(
+        self, dy: np.ndarray, input_grad: bool = True
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        needs = self._needs(input_grad)
+        x = self._take()
+        if not needs:
+            return None, None
+        dx, dw, db = F.conv_transpose2d_backward(
+            dy, x, self.weight.data, *self._options(), needs=needs
+        )
+        self._add_grads(dw, db)
+        return dx, None
+
+    def extra_repr(self) -> str:
+        i, o, kh, kw = self.weight.shape
+        text = f"{i}, {o * self.groups}, kernel_size={(kh, kw)}, stride={self.stride}"
         return f"{text}, padding={self.padding}, bias={self.bias is not None}"
