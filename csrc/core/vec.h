@@ -69,6 +69,11 @@ template <class T>
 FASTNN_INLINE void prefetch(const T* p) {
   __builtin_prefetch(p, 0, 3);
 }
+// Only into the L2: for what is read a good while later.
+template <class T>
+FASTNN_INLINE void prefetch_far(const T* p) {
+  __builtin_prefetch(p, 0, 2);
+}
 
 // A broadcast straight from memory where the ISA has it (vector + scalar would add to zero instead).
 FASTNN_INLINE Vec<float> splat(float x) {
