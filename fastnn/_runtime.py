@@ -62,6 +62,28 @@ def set_isa(isa: str) -> None:
     _core.set_isa(isa)
 
 
+def get_conv_algorithm() -> str:
+    """Return the algorithm of convolutions that name none."""
+    return _core.get_conv_algorithm()
+
+
+def set_conv_algorithm(algorithm: str) -> None:
+    """Let convolutions that name no algorithm use this one; ``FASTNN_CONV_ALGORITHM`` at import.
+
+    Parameters
+    ----------
+    algorithm : "auto", "direct" or "winograd"
+        "auto", the default, takes Winograd's where it is faster; "winograd" takes it wherever it
+        can be used. What it computes and how it rounds: ``fastnn.functional.conv2d``.
+
+    Raises
+    ------
+    ValueError
+        If `algorithm` is none of these.
+    """
+    _core.set_conv_algorithm(algorithm)
+
+
 def memory_stats() -> dict[str, int]:
     """Return the memory pool's counters.
 
@@ -94,6 +116,7 @@ def config() -> dict[str, str]:
         "platform": platform.platform(),
         "isa": f"{get_isa()} (available: {', '.join(available_isas())})",
         "threads": str(get_num_threads()),
+        "conv2d": get_conv_algorithm(),
     }
 
 

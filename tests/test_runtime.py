@@ -18,7 +18,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
     -P keeps the source tree out of the way of the installed package.
     """
-    unset = ("FASTNN_ISA", "FASTNN_NUM_THREADS", "OMP_NUM_THREADS")
+    unset = ("FASTNN_ISA", "FASTNN_NUM_THREADS", "OMP_NUM_THREADS", "FASTNN_CONV_ALGORITHM")
     env = {k: v for k, v in os.environ.items() if k not in unset} | environment
     return subprocess.run(
         [sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, timeout=120
@@ -49,6 +49,15 @@ def test_unknown_isa_in_the_environment_names_the_choices():
     result = python("import fastnn", FASTNN_ISA="sse9")
     assert result.returncode != 0
     assert all(word in result.stderr for word in ("ImportError", "baseline", "sse9"))
+
+
+def test_environment_sets_the_convolution_algorithm():
+    code = "import fastnn; print(fastnn.get_conv_algorithm())"
+    assert printed(code) == "auto"
+    assert printed(code, FASTNN_CONV_ALGORITHM="direct") == "direct"
+    result = python(code, FASTNN_CONV_ALGORITHM="fft")
+    assert result.returncode != 0
+    assert all(word in result.stderr for word in ("ImportError", "winograd", "fft"))
 
 
 def test_set_isa_rejects_what_the_machine_cannot_run():

@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "cpu/correlation.h"
 #include "cpu/depthwise.h"
+#include "cpu/winograd_gradient.h"
 #include "ops/linear.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -241,29 +242,92 @@ ColumnSumsArgs<T> bias_gradient(const Conv2dArgs<T>& a) {
   return {a.n * a.oh * a.ow, a.co, a.dy, a.dbias, a.workspace, a.width};
 }
 
+// ---- Winograd ----
+
+template <class T>
+bool use_winograd(const Conv2dArgs<T>& a) {
+  if (sizeof(T) != sizeof(float) || a.algorithm == ConvAlgorithm::direct) return false;
+  if (a.kh != 3 || a.kw != 3 || a.stride_h * a.stride_w * a.dilation_h * a.dilation_w * a.groups != 1) return false;
+  if (a.algorithm == ConvAlgorithm::winograd) return true;
+  // 1.3 to 1.5 times as fast as the direct kernel from 16 channels on. The weights' transform costs as much as ten
+  // tiles save. Without fused multiply-adds 16 channels round 2.6 times worse, which is more than promised.
+#if defined(__FMA__) || defined(__aarch64__)
+  constexpr int64_t kChannels = 16;
+#else
+  constexpr int64_t kChannels = 32;
+#endif
+  const int64_t tiles = a.n * ((a.oh + 3) / 4) * ((a.ow + 3) / 4);
+  return a.ci >= kChannels && a.co >= kChannels && tiles >= 16;
+}
+
+Winograd winograd_forward(const Conv2dArgs<float>& a) {
+  const Epilogue<float> e{a.bias, a.activation, a.activation_parameter, a.activation_parameter};
+  return {{a.x, a.ih, a.iw, a.ci, -a.pad_top, -a.pad_left}, {a.n, a.oh, a.ow}, a.y, a.co, e, a.width};
+}
+
+Winograd winograd_input_gradient(const Conv2dArgs<float>& a) {
+  return {{a.dy, a.oh, a.ow, a.co, a.pad_top - 2, a.pad_left - 2}, {a.n, a.ih, a.iw}, a.dx, a.ci, {}, a.width};
+}
+
+WinogradGradient winograd_weight_gradient(const Conv2dArgs<float>& a) {
+  return {{a.x, a.ih, a.iw, a.ci, -a.pad_top, -a.pad_left}, {a.dy, a.oh, a.ow, a.co, 0, 0}, {a.n, a.oh, a.ow}, a.width};
+}
+
+// The weight turned round, its channels exchanged.
+void run_winograd_input_gradient(const Conv2dArgs<float>& a) {
+  const WeightStrides& s = a.weight_strides;
+  winograd_input_gradient(a).run({s.in, s.out, -s.kh, -s.kw}, a.weight + 2 * (s.kh + s.kw), a.workspace);
+}
+
+// Calls the first that takes these arguments: depthwise, Winograd (float32 alone), correlation.
+template <class T, class D, class W, class C>
+auto choose(const Conv2dArgs<T>& a, const D& depthwise, const W& winograd, const C& correlation) {
+  if (is_depthwise(a)) return depthwise(a);
+  if constexpr (sizeof(T) == sizeof(float))
+    if (use_winograd(a)) return winograd(a);
+  return correlation(a);
+}
+
 }  // namespace
 
-#define FASTNN_CONV2D(T)                                                                                \
-  int64_t conv2d_forward_workspace(const Conv2dArgs<T>& a) {                                            \
-    if (is_depthwise(a)) return depthwise_workspace(a);                                                 \
-    return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width);                         \
-  }                                                                                                     \
-  int64_t conv2d_input_gradient_workspace(const Conv2dArgs<T>& a) {                                     \
-    return is_depthwise(a) ? depthwise_workspace(a) : input_gradient_bytes(a);                          \
-  }                                                                                                     \
-  int64_t conv2d_weight_gradient_workspace(const Conv2dArgs<T>& a) {                                    \
-    if (is_depthwise(a)) return depthwise_weight_gradient_workspace(a);                                 \
-    const int64_t sums = column_sums_workspace(bias_gradient(a)), bytes = WeightGradient<T>(a).bytes(); \
-    return sums > bytes ? sums : bytes;                                                                 \
-  }                                                                                                     \
-  void conv2d_forward(const Conv2dArgs<T>& a) { is_depthwise(a) ? depthwise_forward(a) : forward(a); }  \
-  void conv2d_input_gradient(const Conv2dArgs<T>& a) {                                                  \
-    is_depthwise(a) ? depthwise_input_gradient(a) : input_gradient(a);                                  \
-  }                                                                                                     \
-  void conv2d_weight_gradient(const Conv2dArgs<T>& a) {                                                 \
-    if (is_depthwise(a)) return depthwise_weight_gradient(a);                                           \
-    weight_gradient(a);                                                                                 \
-    if (a.dbias) column_sums(bias_gradient(a));                                                         \
+#define FASTNN_CONV2D(T)                                                                                    \
+  int64_t conv2d_forward_workspace(const Conv2dArgs<T>& args) {                                             \
+    return choose(                                                                                          \
+        args, [](const auto& a) { return depthwise_workspace(a); },                                         \
+        [](const auto& a) { return winograd_forward(a).bytes(); },                                          \
+        [](const auto& a) { return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width); }); \
+  }                                                                                                         \
+  int64_t conv2d_input_gradient_workspace(const Conv2dArgs<T>& args) {                                      \
+    return choose(                                                                                          \
+        args, [](const auto& a) { return depthwise_workspace(a); },                                         \
+        [](const auto& a) { return winograd_input_gradient(a).bytes(); },                                   \
+        [](const auto& a) { return input_gradient_bytes(a); });                                             \
+  }                                                                                                         \
+  int64_t conv2d_weight_gradient_workspace(const Conv2dArgs<T>& args) {                                     \
+    const int64_t sums = is_depthwise(args) ? 0 : column_sums_workspace(bias_gradient(args));               \
+    const int64_t bytes = choose(                                                                           \
+        args, [](const auto& a) { return depthwise_weight_gradient_workspace(a); },                         \
+        [](const auto& a) { return winograd_weight_gradient(a).bytes(); },                                  \
+        [](const auto& a) { return WeightGradient<T>(a).bytes(); });                                        \
+    return sums > bytes ? sums : bytes;                                                                     \
+  }                                                                                                         \
+  void conv2d_forward(const Conv2dArgs<T>& args) {                                                          \
+    choose(                                                                                                 \
+        args, [](const auto& a) { depthwise_forward(a); },                                                  \
+        [](const auto& a) { winograd_forward(a).run(a.weight_strides, a.weight, a.workspace); },            \
+        [](const auto& a) { forward(a); });                                                                 \
+  }                                                                                                         \
+  void conv2d_input_gradient(const Conv2dArgs<T>& args) {                                                   \
+    choose(                                                                                                 \
+        args, [](const auto& a) { depthwise_input_gradient(a); },                                           \
+        [](const auto& a) { run_winograd_input_gradient(a); }, [](const auto& a) { input_gradient(a); });   \
+  }                                                                                                         \
+  void conv2d_weight_gradient(const Conv2dArgs<T>& args) {                                                  \
+    choose(                                                                                                 \
+        args, [](const auto& a) { depthwise_weight_gradient(a); },                                          \
+        [](const auto& a) { winograd_weight_gradient(a).run(a.weight_strides, a.dweight, a.workspace); },   \
+        [](const auto& a) { weight_gradient(a); });                                                         \
+    if (args.dbias && !is_depthwise(args)) column_sums(bias_gradient(args));                                \
   }
 FASTNN_CONV2D(float)
 FASTNN_CONV2D(double)

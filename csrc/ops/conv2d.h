@@ -12,12 +12,16 @@ struct WeightStrides {
   int64_t out, in, kh, kw;
 };
 
+// winograd: F(4x4, 3x3), for 3x3 kernels with stride, dilation and groups 1 in float32.
+enum class ConvAlgorithm { automatic, direct, winograd };
+
 // x (n, ci, ih, iw), y (n, co, oh, ow);
 // oh = (ih + pad_top + pad_bottom - dilation (kh - 1) - 1) / stride + 1, likewise ow.
 template <class T>
 struct Conv2dArgs {
   int64_t n, ci, ih, iw, co, oh, ow, kh, kw;
   int64_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, groups;
+  ConvAlgorithm algorithm;
   WeightStrides weight_strides;  // of weight and dweight
   const T* x;                    // forward, weight gradient
   const T* weight;               // forward, input gradient

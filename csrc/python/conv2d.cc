@@ -1,5 +1,8 @@
 #include "ops/conv2d.h"
 
+#include <atomic>
+#include <cstdlib>
+
 #include "python/support/activation_argument.h"
 #include "python/support/arguments.h"
 #include "python/support/conv_weight.h"
@@ -10,10 +13,54 @@
 namespace fastnn {
 namespace {
 
+constexpr const char* kAlgorithms[] = {"auto", "direct", "winograd"};
+
+// What calls without `algorithm` use.
+std::atomic<ConvAlgorithm> g_algorithm{ConvAlgorithm::automatic};
+
+bool find_algorithm(py::handle name, ConvAlgorithm* found) {
+  if (!py::isinstance<py::str>(name)) return false;
+  const std::string word = name.cast<std::string>();
+  for (int i = 0; i < 3; ++i)
+    if (word == kAlgorithms[i]) {
+      *found = static_cast<ConvAlgorithm>(i);
+      return true;
+    }
+  return false;
+}
+
+// A call that names winograd must be able to use it; the default gives way where it cannot.
+template <class T>
+ConvAlgorithm parse_algorithm(const char* op, py::handle name, const Conv2dArgs<T>& a) {
+  ConvAlgorithm algorithm = g_algorithm.load(std::memory_order_relaxed);
+  if (name.is_none()) return algorithm;
+  if (!find_algorithm(name, &algorithm))
+    fail_value(op, "algorithm", "None, \"auto\", \"direct\" or \"winograd\"", describe(name));
+  if (algorithm != ConvAlgorithm::winograd) return algorithm;
+  auto refuse = [&](const std::string& why) {
+    fail_value(op, "algorithm", "\"auto\" or \"direct\" " + why, describe(name));
+  };
+  if (a.kh != 3 || a.kw != 3)
+    refuse("for a kernel of " + std::to_string(a.kh) + " x " + std::to_string(a.kw) + ", which is not 3 x 3");
+  if (a.stride_h != 1 || a.stride_w != 1) refuse("for a stride other than 1");
+  if (a.dilation_h != 1 || a.dilation_w != 1) refuse("for a dilation other than 1");
+  if (a.groups != 1) refuse("for groups other than 1");
+  return algorithm;
+}
+
+void set_conv_algorithm(py::handle name) {
+  ConvAlgorithm algorithm;
+  if (!find_algorithm(name, &algorithm))
+    fail_value("set_conv_algorithm", "algorithm", "\"auto\", \"direct\" or \"winograd\"", describe(name));
+  g_algorithm.store(algorithm, std::memory_order_relaxed);
+}
+
+std::string get_conv_algorithm() { return kAlgorithms[static_cast<int>(g_algorithm.load(std::memory_order_relaxed))]; }
+
 // The geometry that forward and backward share, checked.
 template <class T>
 Conv2dArgs<T> geometry(const char* op, const View& x, const View& weight, py::handle stride_, py::handle padding_,
-                       py::handle dilation_, py::handle groups_) {
+                       py::handle dilation_, py::handle groups_, py::handle algorithm) {
   Conv2dArgs<T> a{};
   const Pair stride = int_pair(op, "stride", stride_, 1), dilation = int_pair(op, "dilation", dilation_, 1);
   a.groups = integer(op, "groups", groups_, 1);
@@ -40,6 +87,7 @@ Conv2dArgs<T> geometry(const char* op, const View& x, const View& weight, py::ha
   product(op, "the padded input", {a.n, a.ci, high, wide});
   a.weight_strides = strides_of(weight.shape, weight_order(weight));
   a.width = num_threads();
+  a.algorithm = parse_algorithm(op, algorithm, a);
   return a;
 }
 
@@ -50,7 +98,7 @@ int64_t cost(const Conv2dArgs<T>& a) {
 }
 
 py::array conv2d(py::handle x_, py::handle weight_, py::handle bias_, py::handle stride, py::handle padding,
-                 py::handle dilation, py::handle groups, py::handle activation_) {
+                 py::handle dilation, py::handle groups, py::handle activation_, py::handle algorithm) {
   constexpr const char* op = "conv2d";
   const View x(op, "x", x_), weight(op, "weight", weight_);
   const auto bias = optional_view(op, "bias", bias_);
@@ -60,7 +108,7 @@ py::array conv2d(py::handle x_, py::handle weight_, py::handle bias_, py::handle
   weight.need_like(x);
   weight.need_rank(4, 4);
   return with_dtype(x, [&]<class T>() -> py::array {
-    Conv2dArgs<T> a = geometry<T>(op, x, weight, stride, padding, dilation, groups);
+    Conv2dArgs<T> a = geometry<T>(op, x, weight, stride, padding, dilation, groups, algorithm);
     if (bias) {
       bias->need_like(x);
       bias->need_shape({a.co});
@@ -81,7 +129,7 @@ py::array conv2d(py::handle x_, py::handle weight_, py::handle bias_, py::handle
 
 py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py::handle stride, py::handle padding,
                           py::handle dilation, py::handle groups, py::handle activation_, py::handle y_,
-                          py::handle needs_) {
+                          py::handle needs_, py::handle algorithm) {
   constexpr const char* op = "conv2d_backward";
   const View x(op, "x", x_), weight(op, "weight", weight_), dy(op, "dy", dy_);
   const Activation activation = parse_activation(op, activation_);
@@ -92,7 +140,7 @@ py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
   weight.need_rank(4, 4);
   dy.need_like(x);
   return with_dtype(x, [&]<class T>() -> py::tuple {
-    Conv2dArgs<T> a = geometry<T>(op, x, weight, stride, padding, dilation, groups);
+    Conv2dArgs<T> a = geometry<T>(op, x, weight, stride, padding, dilation, groups, algorithm);
     dy.need_shape({a.n, a.co, a.oh, a.ow});
     const FusedBackward<T> gradient(op, dy, activation, y_, channels_last_order(4));
     a.dy = gradient.data();
@@ -131,6 +179,16 @@ py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
 void bind_conv2d(py::module_& m) {
   m.def("conv2d", &conv2d);
   m.def("conv2d_backward", &conv2d_backward);
+  m.def("set_conv_algorithm", &set_conv_algorithm, py::arg("algorithm"));
+  m.def("get_conv_algorithm", &get_conv_algorithm);
+
+  if (const char* wanted = std::getenv("FASTNN_CONV_ALGORITHM"); wanted && *wanted) {
+    try {
+      set_conv_algorithm(py::str(wanted));
+    } catch (const py::value_error& e) {
+      throw py::import_error(std::string("FASTNN_CONV_ALGORITHM: ") + e.what());
+    }
+  }
 }
 
 }  // namespace fastnn

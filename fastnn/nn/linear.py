@@ -131,6 +131,8 @@ class Conv2d(Weighted):
     bias : bool
     nonlinearity, dtype, seed
         As in :class:`Linear`.
+    algorithm : None, "auto", "direct" or "winograd"
+        As in ``fastnn.functional.conv2d``; checked there, when the shapes are known.
 
     Attributes
     ----------
@@ -158,12 +160,14 @@ class Conv2d(Weighted):
         nonlinearity: str = "relu",
         dtype: DTypeLike = np.float32,
         seed: int | None = None,
+        algorithm: str | None = None,
     ) -> None:
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d: groups must divide in_channels {in_channels} and "
                 f"out_channels {out_channels}, got {groups}"
             )
+        self.algorithm = algorithm
         kh, kw = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         weight = np.empty((out_channels, kh, kw, in_channels // groups), dtype)
@@ -181,6 +185,7 @@ class Conv2d(Weighted):
             self.dilation,
             self.groups,
             activation=activation,
+            algorithm=self.algorithm,
         )
         self._saved = (x, activation, y if activation else None) if self.training else None
         return y
@@ -203,6 +208,7 @@ class Conv2d(Weighted):
             activation=activation,
             y=y,
             needs=needs,
+            algorithm=self.algorithm,
         )
         self._add_grads(dw, db)
         return dx, None

@@ -18,10 +18,12 @@ def conv2d(
     groups: int = 1,
     *,
     activation: str | None = None,
+    algorithm: str | None = None,
 ) -> np.ndarray:
     """y[n, o, p, q] = act(b[o] + sum_{c, i, j} W[o, c, i, j] x[n, c, p s + i d, q s + j d]).
 
-    x (N, C, H, W) is padded with zeros; W (O, C / groups, kh, kw); y (N, O, P, Q).
+    x (N, C, H, W) is padded with zeros; W (O, C / groups, kh, kw); y (N, O, P, Q). The algorithm
+    does not change the mathematics; ``_winograd`` states that of Winograd's.
     """
     stride, dilation, kernel = pair(stride), pair(dilation), (weight.shape[2], weight.shape[3])
     margin = margins(padding, kernel, dilation)
@@ -51,6 +53,7 @@ def conv2d_backward(
     activation: str | None = None,
     y: np.ndarray | None = None,
     needs: tuple[str, ...] = ("x", "weight", "bias"),
+    algorithm: str | None = None,
 ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
     """dx, dW and db: every product of the forward sum, taken the other way round."""
     stride, dilation, kernel = pair(stride), pair(dilation), (weight.shape[2], weight.shape[3])

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .. import reference
+from . import _winograd
 from ._fused import ACTIVATIONS, activation_bound, gradient_magnitude
 from ._spec import (
     Arrays,
@@ -54,6 +55,9 @@ def plain(o: Options) -> Options:
 
 
 def bound(a: Arrays, o: Options, eps: float) -> Arrays:
+    if _winograd.used(o):
+        error = _winograd.bound(a, o, eps)
+        return {"y": activation_bound(forward(reference, a, o)[0]["y"], error, o, eps)}
     magnitude = reference.conv2d(**{name: np.abs(v) for name, v in a.items()}, **plain(o))
     error = rounding(a["weight"][:1].size, eps) * magnitude
     return {"y": activation_bound(forward(reference, a, o)[0]["y"], error, o, eps)}
@@ -64,12 +68,13 @@ def backward_bound(a: Arrays, o: Options, dy: np.ndarray, y: Arrays, eps: float)
     magnitudes = reference.conv2d_backward(dz, np.abs(a["x"]), np.abs(a["weight"]), **plain(o))
     weight, pixels = a["weight"], dy.size // dy.shape[1]
     lengths = (weight.size // weight.shape[1] // o.get("groups", 1), pixels, pixels)
-    return {
+    bounds = {
         name: (2 * eps + rounding(length, eps)) * magnitude
         for name, length, magnitude in zip(
             ("x", "weight", "bias"), lengths, magnitudes, strict=True
         )
     }
+    return bounds | (_winograd.gradient_bounds(a, o, dz, eps) if _winograd.used(o) else {})
 
 
 def cost(a: Arrays, o: Options, y: Arrays) -> Cost:
@@ -124,6 +129,17 @@ ERRORS = (
     error("dilated beyond the image", r"\w+ must be .*got", X, W, dilation=4),
     error("empty kernel", r"weight must be .*got float32 \(8, 4, 0, 3\)", X, f32(8, 4, 0, 3)),
     error("unknown activation", r"activation must be .*got .*gelu", X, W, activation="gelu"),
+    error("unknown algorithm", r"algorithm must be .*got .*fft", X, W, algorithm="fft"),
+    error("algorithm is a number", r"algorithm must be .*got 2", X, W, algorithm=2),
+    *(
+        error(f"Winograd, {why}", f"algorithm must be .*{why}", *arrays, algorithm="winograd", **o)
+        for why, arrays, o in (
+            ("for a kernel of 1 x 3", (X, f32(8, 4, 1, 3)), {}),
+            ("for a stride other than 1", (X, W), {"stride": (1, 2)}),
+            ("for a dilation other than 1", (X, W), {"dilation": 2}),
+            ("for groups other than 1", (X, f32(8, 2, 3, 3)), {"groups": 2}),
+        )
+    ),
     type_error("stride is a float", r"stride must be .*got 1\.5", X, W, stride=1.5),
     type_error("stride is a triple", r"stride must be .*got", X, W, stride=(1, 1, 1)),
     type_error("groups is a string", r"groups must be .*got", X, W, groups="2"),
@@ -228,6 +244,7 @@ SPECS = (
                 for name in ACTIVATIONS
             ),
             Case("non-finite", non_finite, smooth=False),
+            *_winograd.CASES,
         ),
         forward=forward,
         bound=bound,
@@ -239,7 +256,8 @@ SPECS = (
         needs=True,
         errors=ERRORS,
         large=(
-            case("many tiles", (5, 32, 30, 33), (33, 32, 3, 3), padding=1, activation="relu"),
+            case("many tiles", (5, 32, 30, 33), (33, 32, 3, 3), padding=1, algorithm="direct"),
+            *_winograd.LARGE,
             case("many channels apart", (4, 64, 30, 33), (64, 1, 3, 3), padding=1, groups=64),
             case("many planes", (2, 512, 17, 14), (512, 1, 3, 3), padding=1, groups=512),
             case(
