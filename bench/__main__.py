@@ -24,6 +24,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv, argparse.Namespace(arguments=argv))
     try:
         return int(args.main(args) or 0)
+    except BrokenPipeError:  # the reader has seen enough
+        return 1
     except (UsageError, OSError) as error:
         parsers.choices[args.command].error(str(error))
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """Every op from its spec, against NumPy, PyTorch and the machine's limits."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 import fastnn
 from fastnn.specs import SPECS, Spec
 
-from . import peers, record, suites
+from . import jax_peer, peers, record, suites
 from . import session as common
 from .budget import PerRow, Until
 from .contenders import OURS, PEERS, Entry, enter
@@ -29,8 +29,8 @@ COLUMNS = (
     Column("data", 6, keep=2),
     Column("of limit", 8, keep=1),
     Column("vs PyTorch", 20, left=True, least=13),
-    Column("vs NumPy", 8),
 )
+OTHERS = {"NumPy": Column("vs NumPy", 8), "JAX": Column("vs JAX", 13)}
 
 MEANS = (
     Column("geometric mean", 32, left=True),
@@ -77,8 +77,8 @@ def measure(
     **options: Any,
 ) -> None:
     """Verify and time each case, print a line a row, and add the rows to the result."""
-    plain = "NumPy" in options.get("kinds", PEERS)
-    table = Table(COLUMNS if plain else COLUMNS[:-1])
+    others = [kind for kind in options.get("kinds", PEERS) if kind in OTHERS]
+    table = Table([*COLUMNS, *(OTHERS[kind] for kind in others)])
     before = len(result.rows)
     with Progress(len(work)) as progress:
         progress.say(table.header())
@@ -96,10 +96,10 @@ def measure(
                 continue
             for row in rows(op, case.label, suite, entry, budget, dtype):
                 result.rows.append(row)
-                progress.say(table.line(cells(row, result.machine["limits"])))
+                progress.say(table.line(cells(row, result.machine["limits"], others)))
             progress.done()
     found = result.rows[before:]
-    for line in (*(means(found) if plain else ()), *summary(found, result.failures)):
+    for line in (*(means(found) if others else ()), *summary(found, result.failures)):
         print(line)
 
 
@@ -136,15 +136,17 @@ def best(row: record.Row, kind: str) -> tuple[str, float] | None:
     return name, times[name] / row.contenders[OURS].median
 
 
-def cells(row: record.Row, limits: dict[str, Any]) -> list[str]:
-    """A row as texts."""
+def cells(row: record.Row, limits: dict[str, Any], others: Sequence[str]) -> list[str]:
+    """A row as texts; `others` are the peers that have a column beside PyTorch's."""
     mine = row.contenders[OURS]
-    theirs, plain = best(row, "torch"), best(row, "NumPy")
-    if theirs is not None:
-        mode = theirs[0].removeprefix("torch").strip()
-        against = f"{ratio(theirs[1]):>6} {mode}".rstrip()
-    else:
-        against = "-" if peers.torch() is not None else "not installed"
+
+    def against(kind: str, installed: bool) -> str:
+        found = best(row, kind)
+        if found is None:
+            return "-" if installed else "not installed"
+        mode = found[0].removeprefix(kind).strip()
+        return f"{ratio(found[1]):>6} {mode}".rstrip()
+
     return [
         row.op,
         row.case,
@@ -153,8 +155,8 @@ def cells(row: record.Row, limits: dict[str, Any]) -> list[str]:
         f"{100 * mine.deviation / mine.median:.0f}%" + "?" * (not row.settled),
         "cache" if row.hot else "memory",
         limit(row, limits),
-        against,
-        ratio(plain[1]) if plain else "-",
+        against("torch", peers.torch() is not None),
+        *(against(kind, kind != "JAX" or jax_peer.jax() is not None) for kind in others),
     ]
 
 
