@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "cpu/correlation.h"
 #include "cpu/depthwise.h"
+#include "cpu/pointwise.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -261,23 +262,31 @@ void weight_gradient(const Conv2dArgs<T>& a) {
 
 }  // namespace
 
-#define FASTNN_CONV2D(T)                                                                                    \
-  int64_t conv2d_forward_workspace(const Conv2dArgs<T>& a) {                                                \
-    if (is_depthwise(a)) return Depthwise<T>{a}.forward_bytes();                                            \
-    return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width);                             \
-  }                                                                                                         \
-  int64_t conv2d_input_gradient_workspace(const Conv2dArgs<T>& a) {                                         \
-    return is_depthwise(a) ? Depthwise<T>{a}.forward_bytes() : input_gradient_bytes(a);                     \
-  }                                                                                                         \
-  int64_t conv2d_weight_gradient_workspace(const Conv2dArgs<T>& a) {                                        \
-    return is_depthwise(a) ? Depthwise<T>{a}.gradient_bytes() : WeightGradient<T>(a).bytes();               \
-  }                                                                                                         \
-  void conv2d_forward(const Conv2dArgs<T>& a) { is_depthwise(a) ? Depthwise<T>{a}.forward() : forward(a); } \
-  void conv2d_input_gradient(const Conv2dArgs<T>& a) {                                                      \
-    is_depthwise(a) ? Depthwise<T>{a}.input_gradient() : input_gradient(a);                                 \
-  }                                                                                                         \
-  void conv2d_weight_gradient(const Conv2dArgs<T>& a) {                                                     \
-    is_depthwise(a) ? Depthwise<T>{a}.weight_gradient() : weight_gradient(a);                               \
+#define FASTNN_CONV2D(T)                                                                      \
+  int64_t conv2d_forward_workspace(const Conv2dArgs<T>& a) {                                  \
+    if (is_pointwise(a)) return Pointwise<T>{a}.forward().workspace();                        \
+    if (is_depthwise(a)) return Depthwise<T>{a}.forward_bytes();                              \
+    return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width);               \
+  }                                                                                           \
+  int64_t conv2d_input_gradient_workspace(const Conv2dArgs<T>& a) {                           \
+    if (is_pointwise(a)) return Pointwise<T>{a}.input_gradient().workspace();                 \
+    return is_depthwise(a) ? Depthwise<T>{a}.forward_bytes() : input_gradient_bytes(a);       \
+  }                                                                                           \
+  int64_t conv2d_weight_gradient_workspace(const Conv2dArgs<T>& a) {                          \
+    if (is_pointwise(a)) return Pointwise<T>{a}.weight_gradient().workspace();                \
+    return is_depthwise(a) ? Depthwise<T>{a}.gradient_bytes() : WeightGradient<T>(a).bytes(); \
+  }                                                                                           \
+  void conv2d_forward(const Conv2dArgs<T>& a) {                                               \
+    if (is_pointwise(a)) return Pointwise<T>{a}.forward().run(a.workspace);                   \
+    is_depthwise(a) ? Depthwise<T>{a}.forward() : forward(a);                                 \
+  }                                                                                           \
+  void conv2d_input_gradient(const Conv2dArgs<T>& a) {                                        \
+    if (is_pointwise(a)) return Pointwise<T>{a}.input_gradient().run(a.workspace);            \
+    is_depthwise(a) ? Depthwise<T>{a}.input_gradient() : input_gradient(a);                   \
+  }                                                                                           \
+  void conv2d_weight_gradient(const Conv2dArgs<T>& a) {                                       \
+    if (is_pointwise(a)) return Pointwise<T>{a}.weight_gradient().run(a.workspace);           \
+    is_depthwise(a) ? Depthwise<T>{a}.weight_gradient() : weight_gradient(a);                 \
   }
 FASTNN_CONV2D(float)
 FASTNN_CONV2D(double)
