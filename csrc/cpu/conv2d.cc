@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "cpu/correlation.h"
 #include "cpu/depthwise.h"
+#include "cpu/pointwise.h"
 #include "cpu/winograd_gradient.h"
 #include "ops/linear.h"
 
@@ -41,7 +42,7 @@ Correlation<T> forward_correlation(const Conv2dArgs<T>& a) {
 }
 
 template <class T>
-void forward(const Conv2dArgs<T>& a) {
+void direct_forward(const Conv2dArgs<T>& a) {
   const int64_t ci = a.ci / a.groups, co = a.co / a.groups;
   Correlation<T> c = forward_correlation(a);
   for (int64_t g = 0; g < a.groups; ++g) {
@@ -79,7 +80,7 @@ void for_phases(const Conv2dArgs<T>& a, const F& f) {
 }
 
 template <class T>
-int64_t input_gradient_bytes(const Conv2dArgs<T>& a) {
+int64_t direct_input_gradient_bytes(const Conv2dArgs<T>& a) {
   int64_t most = 0;
   for_phases(a, [&](int64_t h, int64_t w) {
     const int64_t bytes = correlation_bytes(gradient_correlation(a, h, w), a.ci / a.groups, a.width);
@@ -89,7 +90,7 @@ int64_t input_gradient_bytes(const Conv2dArgs<T>& a) {
 }
 
 template <class T>
-void input_gradient(const Conv2dArgs<T>& a) {
+void direct_input_gradient(const Conv2dArgs<T>& a) {
   const int64_t ci = a.ci / a.groups, co = a.co / a.groups;
   // The gradient reads the output's channels and writes the input's.
   const WeightStrides turned{a.weight_strides.in, a.weight_strides.out, a.weight_strides.kh, a.weight_strides.kw};
@@ -232,7 +233,7 @@ struct WeightGradient {
 };
 
 template <class T>
-void weight_gradient(const Conv2dArgs<T>& a) {
+void direct_weight_gradient(const Conv2dArgs<T>& a) {
   WeightGradient<T> gradient(a);
   for (int64_t g = 0; g < a.groups; ++g) gradient.run(a, g);
 }
@@ -260,75 +261,113 @@ bool use_winograd(const Conv2dArgs<T>& a) {
   return a.ci >= kChannels && a.co >= kChannels && tiles >= 16;
 }
 
-Winograd winograd_forward(const Conv2dArgs<float>& a) {
-  const Epilogue<float> e{a.bias, a.activation, a.activation_parameter, a.activation_parameter};
-  return {{a.x, a.ih, a.iw, a.ci, -a.pad_top, -a.pad_left}, {a.n, a.oh, a.ow}, a.y, a.co, e, a.width};
-}
+// ---- The ways to convolve, and which one takes which arguments ----
 
-Winograd winograd_input_gradient(const Conv2dArgs<float>& a) {
-  return {{a.dy, a.oh, a.ow, a.co, a.pad_top - 2, a.pad_left - 2}, {a.n, a.ih, a.iw}, a.dx, a.ci, {}, a.width};
-}
+template <class T>
+struct PointwiseWay {
+  const Conv2dArgs<T>& a;
+  Pointwise<T> product() const { return {a}; }
+  int64_t forward_bytes() const { return product().forward().workspace(); }
+  int64_t input_gradient_bytes() const { return product().input_gradient().workspace(); }
+  int64_t weight_gradient_bytes() const { return product().weight_gradient().workspace(); }
+  void forward() const { product().forward().run(a.workspace); }
+  void input_gradient() const { product().input_gradient().run(a.workspace); }
+  void weight_gradient() const { product().weight_gradient().run(a.workspace); }
+};
 
-WinogradGradient winograd_weight_gradient(const Conv2dArgs<float>& a) {
-  return {{a.x, a.ih, a.iw, a.ci, -a.pad_top, -a.pad_left}, {a.dy, a.oh, a.ow, a.co, 0, 0}, {a.n, a.oh, a.ow}, a.width};
-}
+template <class T>
+struct DepthwiseWay {
+  const Conv2dArgs<T>& a;
+  int64_t forward_bytes() const { return depthwise_workspace(a); }
+  int64_t input_gradient_bytes() const { return depthwise_workspace(a); }
+  int64_t weight_gradient_bytes() const { return depthwise_weight_gradient_workspace(a); }
+  void forward() const { depthwise_forward(a); }
+  void input_gradient() const { depthwise_input_gradient(a); }
+  void weight_gradient() const { depthwise_weight_gradient(a); }
+};
 
-// The weight turned round, its channels exchanged.
-void run_winograd_input_gradient(const Conv2dArgs<float>& a) {
-  const WeightStrides& s = a.weight_strides;
-  winograd_input_gradient(a).run({s.in, s.out, -s.kh, -s.kw}, a.weight + 2 * (s.kh + s.kw), a.workspace);
-}
+struct WinogradWay {
+  const Conv2dArgs<float>& a;
+  Winograd correlation() const {
+    const Epilogue<float> e{a.bias, a.activation, a.activation_parameter, a.activation_parameter};
+    return {{a.x, a.ih, a.iw, a.ci, -a.pad_top, -a.pad_left}, {a.n, a.oh, a.ow}, a.y, a.co, e, a.width};
+  }
+  // That of dy and the weight turned round, its channels exchanged; the bias is a transposed convolution's.
+  Winograd turned() const {
+    const Epilogue<float> e{a.bias};
+    return {{a.dy, a.oh, a.ow, a.co, a.pad_top - 2, a.pad_left - 2}, {a.n, a.ih, a.iw}, a.dx, a.ci, e, a.width};
+  }
+  WinogradGradient gradient() const {
+    return {
+        {a.x, a.ih, a.iw, a.ci, -a.pad_top, -a.pad_left}, {a.dy, a.oh, a.ow, a.co, 0, 0}, {a.n, a.oh, a.ow}, a.width};
+  }
+  int64_t forward_bytes() const { return correlation().bytes(); }
+  int64_t input_gradient_bytes() const { return turned().bytes(); }
+  int64_t weight_gradient_bytes() const { return gradient().bytes(); }
+  void forward() const { correlation().run(a.weight_strides, a.weight, a.workspace); }
+  void input_gradient() const {
+    const WeightStrides& s = a.weight_strides;
+    turned().run({s.in, s.out, -s.kh, -s.kw}, a.weight + 2 * (s.kh + s.kw), a.workspace);
+  }
+  void weight_gradient() const { gradient().run(a.weight_strides, a.dweight, a.workspace); }
+};
 
-// Calls the first that takes these arguments: depthwise, Winograd (float32 alone), correlation.
-template <class T, class D, class W, class C>
-auto choose(const Conv2dArgs<T>& a, const D& depthwise, const W& winograd, const C& correlation) {
-  if (is_depthwise(a)) return depthwise(a);
+template <class T>
+struct DirectWay {
+  const Conv2dArgs<T>& a;
+  int64_t forward_bytes() const { return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width); }
+  int64_t input_gradient_bytes() const { return direct_input_gradient_bytes(a); }
+  int64_t weight_gradient_bytes() const { return WeightGradient<T>(a).bytes(); }
+  void forward() const { direct_forward(a); }
+  void input_gradient() const { direct_input_gradient(a); }
+  void weight_gradient() const { direct_weight_gradient(a); }
+};
+
+template <class T, class F>
+auto choose(const Conv2dArgs<T>& a, const F& f) {
+  if (is_pointwise(a)) return f(PointwiseWay<T>{a});
+  if (is_depthwise(a)) return f(DepthwiseWay<T>{a});
   if constexpr (sizeof(T) == sizeof(float))
-    if (use_winograd(a)) return winograd(a);
-  return correlation(a);
+    if (use_winograd(a)) return f(WinogradWay{a});
+  return f(DirectWay<T>{a});
+}
+
+// Depthwise convolution sums its bias gradient on the way.
+template <class T>
+bool sums_apart(const Conv2dArgs<T>& a) {
+  return is_pointwise(a) || !is_depthwise(a);
+}
+
+template <class T>
+int64_t weight_gradient_workspace(const Conv2dArgs<T>& a) {
+  const int64_t sums = sums_apart(a) ? column_sums_workspace(bias_gradient(a)) : 0;
+  const int64_t bytes = choose(a, [](const auto& way) { return way.weight_gradient_bytes(); });
+  return sums > bytes ? sums : bytes;
+}
+
+template <class T>
+void weight_gradient(const Conv2dArgs<T>& a) {
+  choose(a, [](const auto& way) { way.weight_gradient(); });
+  if (a.dbias && sums_apart(a)) column_sums(bias_gradient(a));
 }
 
 }  // namespace
 
 #define FASTNN_CONV2D(T)                                                                                    \
-  int64_t conv2d_forward_workspace(const Conv2dArgs<T>& args) {                                             \
-    return choose(                                                                                          \
-        args, [](const auto& a) { return depthwise_workspace(a); },                                         \
-        [](const auto& a) { return winograd_forward(a).bytes(); },                                          \
-        [](const auto& a) { return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width); }); \
+  int64_t conv2d_forward_workspace(const Conv2dArgs<T>& a) {                                                \
+    return choose(a, [](const auto& way) { return way.forward_bytes(); });                                  \
   }                                                                                                         \
-  int64_t conv2d_input_gradient_workspace(const Conv2dArgs<T>& args) {                                      \
-    return choose(                                                                                          \
-        args, [](const auto& a) { return depthwise_workspace(a); },                                         \
-        [](const auto& a) { return winograd_input_gradient(a).bytes(); },                                   \
-        [](const auto& a) { return input_gradient_bytes(a); });                                             \
+  int64_t conv2d_input_gradient_workspace(const Conv2dArgs<T>& a) {                                         \
+    return choose(a, [](const auto& way) { return way.input_gradient_bytes(); });                           \
   }                                                                                                         \
-  int64_t conv2d_weight_gradient_workspace(const Conv2dArgs<T>& args) {                                     \
-    const int64_t sums = is_depthwise(args) ? 0 : column_sums_workspace(bias_gradient(args));               \
-    const int64_t bytes = choose(                                                                           \
-        args, [](const auto& a) { return depthwise_weight_gradient_workspace(a); },                         \
-        [](const auto& a) { return winograd_weight_gradient(a).bytes(); },                                  \
-        [](const auto& a) { return WeightGradient<T>(a).bytes(); });                                        \
-    return sums > bytes ? sums : bytes;                                                                     \
+  int64_t conv2d_weight_gradient_workspace(const Conv2dArgs<T>& a) { return weight_gradient_workspace(a); } \
+  void conv2d_forward(const Conv2dArgs<T>& a) {                                                             \
+    choose(a, [](const auto& way) { way.forward(); });                                                      \
   }                                                                                                         \
-  void conv2d_forward(const Conv2dArgs<T>& args) {                                                          \
-    choose(                                                                                                 \
-        args, [](const auto& a) { depthwise_forward(a); },                                                  \
-        [](const auto& a) { winograd_forward(a).run(a.weight_strides, a.weight, a.workspace); },            \
-        [](const auto& a) { forward(a); });                                                                 \
+  void conv2d_input_gradient(const Conv2dArgs<T>& a) {                                                      \
+    choose(a, [](const auto& way) { way.input_gradient(); });                                               \
   }                                                                                                         \
-  void conv2d_input_gradient(const Conv2dArgs<T>& args) {                                                   \
-    choose(                                                                                                 \
-        args, [](const auto& a) { depthwise_input_gradient(a); },                                           \
-        [](const auto& a) { run_winograd_input_gradient(a); }, [](const auto& a) { input_gradient(a); });   \
-  }                                                                                                         \
-  void conv2d_weight_gradient(const Conv2dArgs<T>& args) {                                                  \
-    choose(                                                                                                 \
-        args, [](const auto& a) { depthwise_weight_gradient(a); },                                          \
-        [](const auto& a) { winograd_weight_gradient(a).run(a.weight_strides, a.dweight, a.workspace); },   \
-        [](const auto& a) { weight_gradient(a); });                                                         \
-    if (args.dbias && !is_depthwise(args)) column_sums(bias_gradient(args));                                \
-  }
+  void conv2d_weight_gradient(const Conv2dArgs<T>& a) { weight_gradient(a); }
 FASTNN_CONV2D(float)
 FASTNN_CONV2D(double)
 

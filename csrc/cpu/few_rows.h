@@ -30,7 +30,6 @@ static void sum_strip(const Matrix<T>& a, const Matrix<T>& b, int64_t depth, int
       for (int64_t i = 0; i < kCount; ++i) {
         const T* row = b.data + (k + i) * b.row + j;
         const Vec<T> bv = whole ? load(row) : load_n(row, n);
-        prefetch(row + kSteps * b.row);
 #pragma GCC unroll 3
         for (int p = 0; p < P; ++p) acc[p] = fma(scale[p][i], bv, acc[p]);
       }

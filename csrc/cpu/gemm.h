@@ -79,6 +79,8 @@ struct Gemm {
   static constexpr int64_t kCopyStep = kTileRows > 8 ? 16 : 8;
   static constexpr int64_t kCopyTiles = 8;  // of A where it lies by columns: 192 KB
 
+  // The operands are beyond the caches of a core: what comes next is prefetched.
+  bool far() const { return (m + n) * k * kBytes > (512 << 10); }
   int64_t panels() const { return (n + kWide - 1) / kWide; }
   int64_t blocks_across() const { return (panels() + across - 1) / across; }
   int64_t tasks() const { return batches * splits * down * blocks_across(); }
@@ -91,6 +93,8 @@ struct Gemm {
       splits = k / 2048;
       if (splits > 8) splits = 8;
     }
+    // Few rows read B once: in parts of k it is read as one stretch of memory.
+    if (m <= kFewRows && k >= 512) splits = k < 2048 ? k / 256 : 8;
     strips = b.by_rows() && m <= kFewRows && k > kFewDepth;
     // Each row of B is used for one tile, or B is a few rows: then the outputs are written in long rows.
     in_place = b.by_rows() && (m <= kTileRows || k <= kFewDepth);
@@ -101,17 +105,17 @@ struct Gemm {
   }
 
   // The cheapest grid by a count of cycles, a multiply-add of a vector being one; the last task of a
-  // thread may have to wait for half a task.
+  // thread may have to wait for a quarter of a task.
   void choose_grid() {
-    const int64_t most = strips || k <= kFewDepth ? 4 * kPanels : kPanels;
+    const int64_t most = (strips ? 16 : k <= kFewDepth ? 4 : 1) * kPanels;
     const int64_t depth = (k + splits - 1) / splits;
     int64_t best = -1;
     for (int64_t p = panels() < most ? panels() : most; p >= 1; p /= 2) {
       for (int64_t d = 1; d == 1 || m / d >= 2 * tile_rows; d *= 2) {
         const int64_t rows = (m + d - 1) / d, count = batches * splits * d * ((panels() + p - 1) / p);
         const int64_t pack = in_place ? 0 : (b.by_rows() ? 8 : 12) * p * depth;
-        const int64_t task = 500 + rows * p * (2 * depth + 8) + pack + rows * depth / 8;
-        const int64_t time = width > 1 ? (2 * ((count + width - 1) / width) + 1) * task : count * task;
+        const int64_t task = 500 + rows * p * (2 * depth + 8) + pack + rows * depth / (far() ? 2 : 8);
+        const int64_t time = width > 1 ? (4 * ((count + width - 1) / width) + 1) * task : count * task;
         if (best < 0 || time < best) {
           best = time;
           across = p;
@@ -193,23 +197,6 @@ struct Gemm {
     bool first, last, at_end, streaming;
   };
 
-  // A region of memory that will be read soon, brought to L2 in `parts` portions between the tiles.
-  struct Ahead {
-    const T* data;
-    int64_t runs, step, length, parts, part = 0;
-    void next() {
-      if (part == parts) return;
-      const int64_t end = runs * (part + 1) / parts;
-      for (int64_t i = runs * part / parts; i < end; ++i)
-        for (int64_t j = 0; j < length; j += 64 / kBytes) prefetch_l2(data + i * step + j);
-      ++part;
-    }
-  };
-  static Ahead ahead(const Matrix<T>& x, int64_t row, int64_t col, int64_t rows, int64_t cols, int64_t parts) {
-    if (x.by_rows()) return {x.at(row, col), rows, x.row, cols, parts};
-    return {x.at(row, col), cols, x.col, rows, parts};
-  }
-
   void run_block(const Block& x) const {
     if (strips) {
       T* to = x.c + x.row * x.c_row + x.col;
@@ -228,12 +215,10 @@ struct Gemm {
     const bool copies = copies_a();
     const Walk walk = a.by_rows() ? Walk::any_rows : Walk::transposed;
     const Segment whole{0, 0, x.depth};
-    // Operands in the caches need no prefetch.
-    const bool far = (m + n) * k * kBytes > (512 << 10);
     const Pieces tiles(x.rows, tile_rows);
     const int64_t calls = (x.cols + kWide - 1) / kWide;
-    Ahead next_b = ahead(x.b, x.k0 + x.depth, x.col, x.depth, x.cols, tiles.count * calls);
-    if (in_place || x.at_end || !far) next_b.parts = 0;
+    Ahead<T> next_b = ahead<T>(x.b, x.k0 + x.depth, x.col, x.depth, x.cols, tiles.count * calls);
+    if (in_place || x.at_end || !far()) next_b.parts = 0;
     TileArgs<T> t{};
     t.segments = &whole;
     t.count = 1;
@@ -256,8 +241,8 @@ struct Gemm {
           t.a += slot * kCopyStep * x.depth;
         }
       }
-      const bool fetches_a = far && a.by_rows() && i + 1 < tiles.count;
-      Ahead next_a = ahead(x.a, row + rows, x.k0, tile_rows, x.depth, fetches_a ? calls : 0);
+      const bool fetches_a = far() && a.by_rows() && i + 1 < tiles.count;
+      Ahead<T> next_a = ahead<T>(x.a, row + rows, x.k0, tile_rows, x.depth, fetches_a ? calls : 0);
       Epilogue<T> e = epilogue;
       if (e.bias) e.bias += x.col;
       t.epilogue = x.last && (e.bias || e.activation != Activation::none) ? &e : nullptr;
@@ -267,7 +252,7 @@ struct Gemm {
         for (; j < end; j += cols) {
           next_a.next();
           next_b.next();
-          if (far)
+          if (far())
             for (int64_t r = 0; r < rows; ++r)
               for (int64_t v = 0; v < cols; v += 64 / kBytes) prefetch_l2(c_tile + r * x.c_row + j + cols + v);
           t.b = in_place && j + cols <= x.cols ? x.b.at(x.k0, x.col + j) : x.packed + j * x.depth;

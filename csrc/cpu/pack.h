@@ -144,4 +144,23 @@ static void copy_columns(const Matrix<T>& a, const Pieces& tiles, int64_t first,
   }
 }
 
+// A region of memory that will be read soon, brought to L2 in `parts` portions between the tiles.
+template <class T>
+struct Ahead {
+  const T* data;
+  int64_t runs, step, length, parts, part = 0;
+  void next() {
+    if (part == parts) return;
+    const int64_t end = runs * (part + 1) / parts;
+    for (int64_t i = runs * part / parts; i < end; ++i)
+      for (int64_t j = 0; j < length; j += 64 / static_cast<int64_t>(sizeof(T))) prefetch_l2(data + i * step + j);
+    ++part;
+  }
+};
+template <class T>
+static Ahead<T> ahead(const Matrix<T>& x, int64_t row, int64_t col, int64_t rows, int64_t cols, int64_t parts) {
+  if (x.by_rows()) return {x.at(row, col), rows, x.row, cols, parts};
+  return {x.at(row, col), cols, x.col, rows, parts};
+}
+
 }  // namespace fastnn::FASTNN_ISA
