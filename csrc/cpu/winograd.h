@@ -103,7 +103,7 @@ struct WinogradWeights {
       const int64_t columns = panels.width(p), valid = panels.valid(p);
       const float* src = weight + p * Panels<float>::kWide * s.out;
       // [channel][tap][column] of up to 16 channels: once through the source, in its order.
-      float w[kBlock][9][Panels<float>::kWide] = {};
+      double w[kBlock][9][Panels<float>::kWide] = {};
       const int64_t first = channels.begin(block), count = channels.size(block);
       auto get = [&](int64_t c, int64_t k, int64_t j) {
         w[c][k][j] = src[j * s.out + (first + c) * s.in + k / 3 * s.kh + k % 3 * s.kw];
@@ -119,7 +119,13 @@ struct WinogradWeights {
       }
       for (int64_t c = 0; c < count; ++c) {
         float* dst = u + offset(p) + (first + c) * columns;
-        WeightTransform::run(w[c], dst, plane(p), columns);
+        for (int64_t v = 0; v < columns; v += kLanes<double>)
+          transform<WeightTransform>([&](int k, int l) { return load(&w[c][k * 3 + l][v]); },
+                                     [&](int k, const Vec<double>* row) {
+                                       for (int l = 0; l < kTileIn; ++l)
+                                         for (int64_t j = 0; j < kLanes<double>; ++j)
+                                           dst[(k * kTileIn + l) * plane(p) + v + j] = static_cast<float>(row[l][j]);
+                                     });
       }
     });
   }

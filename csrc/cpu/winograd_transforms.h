@@ -67,34 +67,16 @@ struct GradientTransform {
 
 // G: 3 weights to 6 values, in float64: it costs little beside the products, and each result is rounded once.
 struct WeightTransform {
-  FASTNN_MEMBER static void line(double w0, double w1, double w2, double* t) {
+  static constexpr int kIn = 3, kOut = 6;
+  FASTNN_MEMBER static void line(const Vec<double>* w, Vec<double>* t) {
     constexpr double kNormA = 1 / (2 * kA * kA * (kA * kA - kB * kB)), kNormB = 1 / (2 * kB * kB * (kB * kB - kA * kA));
-    const double even_a = w0 + kA * kA * w2, even_b = w0 + kB * kB * w2, odd_a = kA * w1, odd_b = kB * w1;
-    t[0] = 1 / (kA * kA * kB * kB) * w0;
-    t[1] = kNormA * (even_a + odd_a);
-    t[2] = kNormA * (even_a - odd_a);
-    t[3] = kNormB * (even_b + odd_b);
-    t[4] = kNormB * (even_b - odd_b);
-    t[5] = w2;
-  }
-  // kColumns kernels w[tap][column] at once; product xi goes to u + xi * plane.
-  template <int64_t kColumns>
-  static void run(const float (*w)[kColumns], float* u, int64_t plane, int64_t columns) {
-    double half[kTileIn][3][kColumns];
-    for (int l = 0; l < 3; ++l)
-      for (int64_t j = 0; j < kColumns; ++j) {
-        double t[kTileIn];
-        line(w[l][j], w[3 + l][j], w[6 + l][j], t);
-#pragma GCC unroll 6
-        for (int i = 0; i < kTileIn; ++i) half[i][l][j] = t[i];
-      }
-    for (int i = 0; i < kTileIn; ++i)
-      for (int64_t j = 0; j < columns; ++j) {
-        double t[kTileIn];
-        line(half[i][0][j], half[i][1][j], half[i][2][j], t);
-#pragma GCC unroll 6
-        for (int l = 0; l < kTileIn; ++l) u[(i * kTileIn + l) * plane + j] = static_cast<float>(t[l]);
-      }
+    const Vec<double> even_a = fma(splat(kA * kA), w[2], w[0]), even_b = fma(splat(kB * kB), w[2], w[0]);
+    t[0] = splat(1 / (kA * kA * kB * kB)) * w[0];
+    t[1] = splat(kNormA) * fma(splat(kA), w[1], even_a);
+    t[2] = splat(kNormA) * fma(splat(-kA), w[1], even_a);
+    t[3] = splat(kNormB) * fma(splat(kB), w[1], even_b);
+    t[4] = splat(kNormB) * fma(splat(-kB), w[1], even_b);
+    t[5] = w[2];
   }
 };
 
@@ -113,10 +95,11 @@ struct WeightGradientTransform {
 // A transform of both axes: get(i, j) is the vector at row i and column j; put(i, row) takes row i of the result.
 template <class Line, class Get, class Put>
 FASTNN_INLINE void transform(const Get& get, const Put& put) {
-  Vec<float> half[Line::kOut][Line::kIn];
+  using V = decltype(get(0, 0));
+  V half[Line::kOut][Line::kIn];
 #pragma GCC unroll 6
   for (int j = 0; j < Line::kIn; ++j) {
-    Vec<float> in[Line::kIn], out[Line::kOut];
+    V in[Line::kIn], out[Line::kOut];
 #pragma GCC unroll 6
     for (int i = 0; i < Line::kIn; ++i) in[i] = get(i, j);
     Line::line(in, out);
@@ -125,7 +108,7 @@ FASTNN_INLINE void transform(const Get& get, const Put& put) {
   }
 #pragma GCC unroll 6
   for (int i = 0; i < Line::kOut; ++i) {
-    Vec<float> out[Line::kOut];
+    V out[Line::kOut];
     Line::line(half[i], out);
     put(i, out);
   }
