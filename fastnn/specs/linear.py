@@ -177,7 +177,7 @@ SPECS = (
         errors=ERRORS,
         large=(
             case(260, 130, 515, activation="relu", label="relu"),
-            case(1024, 257, 65, label="rows in one set of the cache"),
+            case(1030, 257, 65, label="rows 4 KB apart"),
             case(1100, 270, 3, activation="tanh", label="few rows"),
         ),
         bench=(
