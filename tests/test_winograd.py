@@ -63,15 +63,13 @@ def summed_in_order(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("relu", [False, True], ids=["normal", "ReLU inputs"])
-@pytest.mark.parametrize("shape", [(8, 16, 16, 16), (2, 64, 16, 64), (8, 130, 7, 50)], ids=str)
+@pytest.mark.parametrize("shape", [(8, 32, 16, 32), (2, 64, 16, 64), (8, 130, 7, 50)], ids=str)
 def test_error_is_close_to_that_of_the_direct_sum(shape, relu, isa):
     """Promised: rms at most 2.5 times, largest at most 4 times that of the direct kernel.
 
     The direct kernel adds weight gradients up in short blocks, which leaves it a quarter of the
     error of a plain sum at times; the yardstick for them is the plain sum.
     """
-    if isa == "baseline" and shape[1] < 32:
-        pytest.skip("2.6 times without fused multiply-adds: auto is direct there")
     x, weight, dy = drawn(*shape, relu=relu)
     wide = [v.astype(np.float64) for v in (x, weight, dy)]
     y = reference.conv2d(wide[0], wide[1], padding=1)
