@@ -12,8 +12,10 @@ from .add import *
 from .batch_norm import *
 from .conv2d import *
 from .dropout import *
+from .input_activations import *
 from .layout import *
 from .linear import *
 from .max_pool2d import *
 from .optimizer_steps import *
+from .softmax import *
 from .softmax_cross_entropy import *
