@@ -49,6 +49,8 @@ FORWARD: dict[str, Callable[[Arrays, Arrays], Any]] = {
     "max_pool2d": lambda a, o: T.max_pool2d(a["x"], **o),
     "adaptive_avg_pool2d": lambda a, o: T.adaptive_avg_pool2d(a["x"], **o),
     "dropout": lambda a, o: T.dropout(a["x"], o.get("p", 0.5), True),
+    "prelu": lambda a, o: T.prelu(a["x"], a["weight"]),
+    "maxout": lambda a, o: a["x"].unflatten(1, (-1, o["pieces"])).max(2).values,
     "softmax": lambda a, o: T.softmax(a["x"], o["axis"]),
     "log_softmax": lambda a, o: T.log_softmax(a["x"], o["axis"]),
     "softmax_cross_entropy": lambda a, o: T.cross_entropy(a["logits"], a["target"], **o),
