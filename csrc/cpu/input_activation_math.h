@@ -84,7 +84,8 @@ struct NormalTail {
     const Vec<T> low = (high * high - square) + (a - high) * (a + high);
     p = exp_parts<T>(square * static_cast<T>(-0.5), low * static_cast<T>(-0.5), n);
     const Vec<T> r = static_cast<T>(1) / (a + static_cast<T>(4));
-    g = horner<T>((a - static_cast<T>(4)) * r, Series<T>::tail, Series<T>::tail_terms) * r;
+    const Vec<T> t = fma(a + a, r, splat(static_cast<T>(-1)));  // half an ULP of 1 at a = 0
+    g = horner<T>(t, Series<T>::tail, Series<T>::tail_terms) * r;
   }
 };
 
