@@ -38,11 +38,11 @@ FASTNN_INLINE LossAndSlope<T> formula(Vec<T> x, Vec<T> target, Vec<T> weight, Ve
 inline constexpr int64_t kRun = 1024;
 
 template <ElementwiseLoss L, bool kStreaming, class T>
-double sum_block(const ElementwiseLossArgs<T>& args, int64_t begin, int64_t end) {
+__attribute__((noinline)) double sum_block(const ElementwiseLossArgs<T>& args, int64_t begin, int64_t end) {
   const ElementwiseLossArgs<T> a = args;  // a copy, which no store can alias
   constexpr int64_t kW = kLanes<T>;
   const Vec<T> one = splat(static_cast<T>(1)), delta = splat(a.delta), scale = splat(a.scale);
-  const auto at = [&](int64_t i, const auto& get) {
+  const auto at = [&](int64_t i, const auto& get) __attribute__((always_inline)) {
     return formula<L, T>(get(a.x + i), get(a.target + i), a.weight ? get(a.weight + i) : one,
                          a.pos_weight ? get(a.pos_weight + i) : one, delta);
   };
@@ -51,7 +51,7 @@ double sum_block(const ElementwiseLossArgs<T>& args, int64_t begin, int64_t end)
     const int64_t stop = run + kRun < end ? run + kRun : end;
     Vec<T> sums[2] = {};
     int64_t i = run;
-    const auto whole = [&](int64_t k, Vec<T>& sum) {
+    const auto whole = [&](int64_t k, Vec<T>& sum) __attribute__((always_inline)) {
       const LossAndSlope<T> r = at(k, [](const T* p) { return load(p); });
       put<kStreaming>(a.dx + k, r.slope * scale);
       if (a.losses) store(a.losses + k, r.loss);

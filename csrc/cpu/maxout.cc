@@ -1,5 +1,4 @@
-// The inputs of an output are neighbours in memory: plain loops, which the compiler turns into shuffles
-// where the number of pieces is a constant.
+// The inputs of an output are neighbours in memory: a vector takes every pieces-th of them.
 #include "ops/maxout.h"
 
 #include "core/parallel.h"
@@ -10,20 +9,37 @@ namespace {
 
 inline constexpr int64_t kOutputs = 4096;  // a block's
 
+template <class T, int... I>
+FASTNN_INLINE Vec<T> every(const T* x, int64_t step, Lanes<I...>) {
+  return Vec<T>{x[I * step]...};
+}
+
+// The first NaN wins, and a tie goes to the first.
 template <int kPieces, class T>
-void take_max(const T* __restrict x, T* __restrict y, uint8_t* __restrict winners, int64_t n, int64_t pieces) {
+void take_max(const T* x, T* y, uint8_t* winners, int64_t n, int64_t pieces) {
+  constexpr int64_t kW = kLanes<T>;
   const int64_t p = kPieces ? kPieces : pieces;
-  for (int64_t i = 0; i < n; ++i) {
-    T best = x[i * p];
-    int winner = 0;
+  int64_t i = 0;
+  for (; i + kW <= n; i += kW) {
+    const auto piece = [&](int64_t j) { return every<T>(x + i * p + j, p, typename FirstLanes<kW>::type{}); };
+    Vec<T> best = piece(0);
+    Vec<Int<T>> winner{};
     for (int64_t j = 1; j < p; ++j) {
-      const T v = x[i * p + j];
-      // The first NaN wins, and a tie goes to the first.
-      const bool wins = (v > best) | ((v != v) & (best == best));
-      best = wins ? v : best;
-      winner = wins ? static_cast<int>(j) : winner;
+      const Vec<T> v = piece(j);
+      const Vec<Int<T>> wins = (v > best) | ((v != v) & (best == best));
+      best = select<T>(wins, v, best);
+      winner = wins ? Vec<Int<T>>{} + static_cast<Int<T>>(j) : winner;
     }
-    y[i] = best;
+    store(y + i, best);
+    store_bytes<T>(winners + i, winner);
+  }
+  for (; i < n; ++i) {
+    int64_t winner = 0;
+    for (int64_t j = 1; j < p; ++j) {
+      const T v = x[i * p + j], best = x[i * p + winner];
+      if ((v > best) | ((v != v) & (best == best))) winner = j;
+    }
+    y[i] = x[i * p + winner];
     winners[i] = static_cast<uint8_t>(winner);
   }
 }
