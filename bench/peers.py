@@ -58,6 +58,7 @@ def same_name(name: str, positional: bool) -> Function | None:
 OWN: dict[str, Function] = {
     "channels_last": lambda a, o: a["x"].contiguous(memory_format=torch().channels_last),
     "flatten": lambda a, o: torch().flatten(a["x"], 1),
+    "maxout": lambda a, o: a["x"].unflatten(1, (-1, o["pieces"])).max(2).values,
     "softmax_cross_entropy": lambda a, o: torch().nn.functional.cross_entropy(
         a["logits"], a["target"], a.get("weight"), **o
     ),

@@ -119,7 +119,7 @@ def test_wrong_dy(spec: Spec, kind: str) -> None:
     assert gradients["x"].shape == arrays["x"].shape, "a right dy must do"
     more = {"None": lambda v: None, "float64": lambda v: v.astype(np.float64)}
     wrong = {**NOT_FLOATS, **more}[kind](dy)
-    if kind == "float64" and spec.name in ("dropout", "adaptive_avg_pool2d", "flatten"):
+    if kind == "float64" and spec.name in ("dropout", "adaptive_avg_pool2d", "flatten", "maxout"):
         pytest.skip("dy is the only array")
     with pytest.raises(TypeError, match=rf"^{spec.name}_backward: (dy|x|y)\b.* must be .*got"):
         spec.backward(functional, arrays, options, wrong, outputs, saved)  # type: ignore[misc]

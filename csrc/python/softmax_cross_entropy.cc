@@ -2,71 +2,19 @@
 
 #include <limits>
 
-#include "python/support/arguments.h"
+#include "python/support/loss_arguments.h"
 
 namespace fastnn {
 namespace {
 
 constexpr const char* op = "softmax_cross_entropy";
 
-template <class Source>
-int64_t read_integer(const char* p) {
-  Source value;
-  __builtin_memcpy(&value, p, sizeof value);
-  // Beyond int64 is beyond any number of classes.
-  return std::in_range<int64_t>(value) ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::max();
-}
-
-int64_t (*reader_of(const py::dtype& type))(const char*) {
-  const bool is_signed = type.kind() == 'i';
-  switch (type.itemsize()) {
-    case 1:
-      return is_signed ? &read_integer<int8_t> : &read_integer<uint8_t>;
-    case 2:
-      return is_signed ? &read_integer<int16_t> : &read_integer<uint16_t>;
-    case 4:
-      return is_signed ? &read_integer<int32_t> : &read_integer<uint32_t>;
-    default:
-      return is_signed ? &read_integer<int64_t> : &read_integer<uint64_t>;
-  }
-}
-
-// The target's classes, each checked; -1 in place of ignore_index. Returns how many count.
-int64_t read_classes(const View& target, int64_t c, int64_t ignore_index, int64_t* classes) {
-  const auto read = reader_of(py::reinterpret_borrow<py::array>(target.owner).dtype());
-  int64_t counted = 0;
-  for (int64_t i = 0; i < target.shape[0]; ++i) {
-    const int64_t k = read(target.data + i * target.strides[0]);
-    if (k == ignore_index) {
-      classes[i] = -1;
-      continue;
-    }
-    if (k < 0 || k >= c)
-      fail_value(op, "target", "classes in [0, " + std::to_string(c) + ") or ignore_index", std::to_string(k));
-    classes[i] = k;
-    ++counted;
-  }
-  return counted;
-}
-
-enum class Reduction { mean, sum, none };
-
-Reduction parse_reduction(py::handle value) {
-  const std::string need = "\"mean\", \"sum\" or \"none\"";
-  if (!py::isinstance<py::str>(value)) fail_type(op, "reduction", need, describe(value));
-  const std::string word = value.cast<std::string>();
-  if (word == "mean") return Reduction::mean;
-  if (word == "sum") return Reduction::sum;
-  if (word == "none") return Reduction::none;
-  fail_value(op, "reduction", need, describe(value));
-}
-
 py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle smoothing_, py::handle reduction_,
                             py::handle weight_, py::handle ignore_index_) {
   const View logits(op, "logits", logits_), target(op, "target", target_);
   const auto weight = optional_view(op, "weight", weight_);
   const double smoothing = number_in(op, "label_smoothing", smoothing_, 0, 1);
-  const Reduction reduction = parse_reduction(reduction_);
+  const Reduction reduction = parse_reduction(op, reduction_);
   const int64_t ignore_index = integer(op, "ignore_index", ignore_index_, std::numeric_limits<int64_t>::min());
   logits.need_float();
   logits.need_rank(2, 2);
@@ -97,7 +45,7 @@ py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle s
     double total = static_cast<double>(n);
     if (hard) {
       int64_t* classes = static_cast<int64_t*>(class_buffer.get());
-      total = static_cast<double>(read_classes(target, c, ignore_index, classes));
+      total = static_cast<double>(read_classes(op, target, c, ignore_index, classes));
       if (weight) {
         total = 0;
         for (int64_t i = 0; i < n; ++i) total += classes[i] < 0 ? 0 : a.weight[classes[i]];

@@ -13,10 +13,16 @@ from .batch_norm import *
 from .conv2d import *
 from .conv_transpose2d import *
 from .dropout import *
+from .elementwise_losses import *
 from .global_norm import *
+from .input_activations import *
 from .layout import *
 from .linear import *
 from .matmul import *
 from .max_pool2d import *
+from .maxout import *
+from .multiclass_hinge import *
 from .optimizer_steps import *
+from .prelu import *
+from .softmax import *
 from .softmax_cross_entropy import *

@@ -4,18 +4,30 @@ from .activation import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh
 from .branches import Concat, Residual
 from .dropout import Dropout
 from .fusable import Fusable, fusion_enabled, set_fusion
+from .input_activation import GELU, SELU, Hardswish, PReLU, SiLU, Softplus
 from .linear import Conv2d, ConvTranspose2d, Linear
-from .loss import CrossEntropyLoss
+from .loss import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    L1Loss,
+    MSELoss,
+    MultiClassHingeLoss,
+)
 from .module import LoadResult, Module
 from .norm import BatchNorm, BatchNorm1d, BatchNorm2d
 from .parameter import Parameter
 from .sequential import Sequential
 from .shape import AdaptiveAvgPool2d, Flatten, Identity, MaxPool2d
+from .softmax import LogSoftmax, Maxout, Softmax
 
 __all__ = [
     "ELU",
+    "GELU",
+    "SELU",
     "Activation",
     "AdaptiveAvgPool2d",
+    "BCEWithLogitsLoss",
     "BatchNorm",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -26,17 +38,28 @@ __all__ = [
     "Dropout",
     "Flatten",
     "Fusable",
+    "Hardswish",
+    "HuberLoss",
     "Identity",
+    "L1Loss",
     "LeakyReLU",
     "Linear",
     "LoadResult",
+    "LogSoftmax",
+    "MSELoss",
     "MaxPool2d",
+    "Maxout",
     "Module",
+    "MultiClassHingeLoss",
+    "PReLU",
     "Parameter",
     "ReLU",
     "Residual",
     "Sequential",
+    "SiLU",
     "Sigmoid",
+    "Softmax",
+    "Softplus",
     "Tanh",
     "fusion_enabled",
     "set_fusion",

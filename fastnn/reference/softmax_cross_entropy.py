@@ -33,6 +33,7 @@ def softmax_cross_entropy(
     log_softmax = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
     loss = -np.where(q == 0, 0, q * log_softmax).sum(1)  # 0 * log 0 = 0
     dlogits = np.exp(log_softmax) * q.sum(1, keepdims=True) - q
+    dlogits[~counted] = 0  # whatever the logits are
     if reduction == "none":
         return loss, dlogits
     divisor = total if reduction == "mean" else 1

@@ -20,25 +20,39 @@ LARGE = {
 def activation(
     name: str,
     flops: int,
-    ulps: Callable[[np.ndarray, np.ndarray], Any] | None = None,
-    backward_ulps: Callable[[np.ndarray, np.ndarray, np.ndarray], Any] | None = None,
+    ulps: Callable[..., Any] | None = None,
+    backward_ulps: Callable[..., Any] | None = None,
     from_output: bool = False,
+    variants: tuple[Options, ...] = (),
     **options: Any,
 ) -> Spec:
     """The spec of y = f(x), whose derivative is taken from y or from x.
 
-    ``ulps(x, y)`` and ``backward_ulps(dy, y, dx)`` are the allowed errors in units of epsilon;
-    None demands the same bits.
+    ``ulps(x, y, options)`` and ``backward_ulps(x, y, dy, dx, options)`` are the allowed errors in
+    units of epsilon; None demands the same bits. ``variants`` are further sets of options to test.
     """
     backward = f"{name}_backward"
 
-    def normal_case(label: str, shape: tuple[int, ...]) -> Case:
-        return normal(label, {"x": shape}, **options)
+    def normal_case(label: str, shape: tuple[int, ...], o: Options = options) -> Case:
+        return normal(label, {"x": shape}, **o)
 
-    def special(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Arrays, Options]:
-        with np.errstate(over="ignore"):
-            values = np.array([*SPECIAL, -710.0, np.inf, -np.inf, np.nan]).astype(dtype)
-        return {"x": values}, dict(options)
+    def special_case(label: str, o: Options = options) -> Case:
+        def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Arrays, Options]:
+            with np.errstate(over="ignore"):
+                values = np.array([*SPECIAL, -710.0, np.inf, -np.inf, np.nan]).astype(dtype)
+            return {"x": values}, dict(o)
+
+        return Case(label, make, smooth=False)
+
+    further = [
+        case
+        for o in variants
+        for words in [", ".join(str(v) for v in o.values())]
+        for case in (
+            normal_case(f"{words}: images", (2, 5, 3, 7), o),
+            special_case(f"{words}: special values", o),
+        )
+    ]
 
     def forward(ns: Namespace, a: Arrays, o: Options) -> tuple[Arrays, None]:
         return {"y": getattr(ns, name)(a["x"], **o)}, None
@@ -50,12 +64,12 @@ def activation(
 
     def bound(a: Arrays, o: Options, eps: float) -> Arrays:
         assert ulps is not None
-        return {"y": eps * ulps(a["x"], forward(reference, a, o)[0]["y"])}
+        return {"y": eps * ulps(a["x"], forward(reference, a, o)[0]["y"], o)}
 
     def backward_bound(a: Arrays, o: Options, dy: np.ndarray, y: Arrays, eps: float) -> Arrays:
         assert backward_ulps is not None
         dx = gradient(reference, a, o, dy, y, None)["x"]
-        return {"x": eps * backward_ulps(dy, y["y"], dx)}
+        return {"x": eps * backward_ulps(a["x"], y["y"], dy, dx, o)}
 
     def cost(a: Arrays, o: Options, y: Arrays) -> Cost:
         return Cost(flops * a["x"].size, nbytes(a["x"], y["y"]))
@@ -71,7 +85,8 @@ def activation(
             normal_case("scalar", ()),
             normal_case("matrix", (5, 13)),
             normal_case("rank 5", (2, 3, 1, 2, 5)),
-            Case("special values", special, smooth=False),
+            special_case("special values"),
+            *further,
         ),
         forward=forward,
         bound=bound if ulps else None,
@@ -81,7 +96,7 @@ def activation(
         backward_cost=backward_cost,
         differentiable=("x",),
         layout="own",
-        errors=errors(name, *options),
+        errors=errors(name, next(iter(options), None)),
         large=(normal_case("1 M values", (1, 16, 256, 257)),),
         bench=tuple(normal_case(label, shape) for label, shape in LARGE.items()),
     )
@@ -115,19 +130,21 @@ def wrong_option(op: str, arguments: list[np.ndarray], option: str, value: Any) 
 SPECS = (
     activation("relu", 1),
     activation("leaky_relu", 2, negative_slope=0.2),
-    activation("elu", 20, lambda x, y: 4 * np.abs(y), lambda dy, y, dx: 4 * np.abs(dx), alpha=1.5),
+    activation(
+        "elu", 20, lambda x, y, o: 4 * np.abs(y), lambda x, y, dy, dx, o: 4 * np.abs(dx), alpha=1.5
+    ),
     activation(
         "sigmoid",
         20,
-        lambda x, y: 4 * np.abs(y),
-        lambda dy, y, dx: 2 * np.abs(dx),
+        lambda x, y, o: 4 * np.abs(y),
+        lambda x, y, dy, dx, o: 2 * np.abs(dx),
         from_output=True,
     ),
     activation(  # 1 - y^2 cancels near |y| = 1, so its error is of the size of y^2
         "tanh",
         20,
-        lambda x, y: 4 * np.abs(y),
-        lambda dy, y, dx: 2 * np.abs(dx) + np.abs(dy) * y**2,
+        lambda x, y, o: 4 * np.abs(y),
+        lambda x, y, dy, dx, o: 2 * np.abs(dx) + np.abs(dy) * y**2,
         from_output=True,
     ),
 )

@@ -44,6 +44,14 @@ def masked(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Arrays, Opti
     return {"logits": logits, "target": target}, {"reduction": "none"}
 
 
+def ignored_nan(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Arrays, Options]:
+    """Rows that count for nothing, whatever is in them."""
+    logits = rng.standard_normal((5, 17)).astype(dtype)
+    logits[1], logits[2, 3], logits[4, 16] = np.nan, np.inf, -np.inf
+    target = np.array([0, -100, -100, 16, -100])
+    return {"logits": logits, "target": target}, {"reduction": "sum"}
+
+
 def forward(ns: Namespace, a: Arrays, o: Options) -> tuple[Arrays, Any]:
     loss, dlogits = ns.softmax_cross_entropy(**a, **o)
     return {"loss": loss}, dlogits
@@ -77,7 +85,8 @@ def bounds(a: Arrays, o: Options, eps: float) -> tuple[Any, np.ndarray]:
     if o.get("reduction", "mean") == "none":
         return e_rows, e_dlogits
     divisor = total if o.get("reduction", "mean") == "mean" else 1.0
-    rows = np.abs((q * log_softmax).sum(1))
+    rows = np.where(counted, np.abs((q * log_softmax).sum(1)), 0)
+    e_rows[~counted], e_dlogits[~counted], softmax[~counted] = 0, 0, 0
     e_loss = (e_rows.sum() + rounding(n, eps) * rows.sum()) / divisor * (1 + rounding(n, eps))
     e_loss += rounding(n, eps) * rows.sum() / divisor
     return e_loss, (e_dlogits + (softmax * mass + q) * rounding(n, eps)) / divisor
@@ -177,6 +186,7 @@ SPECS = (
             case("empty, sum", 0, 4, reduction="sum"),
             case("empty, none", 0, 4, reduction="none"),
             Case("masked logits", masked, smooth=False),
+            Case("ignored NaN", ignored_nan, smooth=False),
         ),
         forward=forward,
         bound=bound,

@@ -1,0 +1,28 @@
+// Losses that are a sum over the elements, each with its gradient, in one pass.
+#pragma once
+
+#include <cstdint>
+
+#include "core/isa.h"
+
+namespace fastnn {
+
+enum class ElementwiseLoss : int { mse, l1, huber, bce_with_logits };
+
+template <class T>
+struct ElementwiseLossArgs {
+  ElementwiseLoss kind;
+  int64_t n;
+  const T *x, *target;
+  const T *weight, *pos_weight;  // (n,) or null, of bce_with_logits
+  T delta;                       // of huber
+  T scale;                       // of the gradient
+  T* dx;
+  T* losses;  // (n,) or null
+  void* workspace;
+  int width;
+};
+FASTNN_KERNEL(int64_t, elementwise_loss_workspace, ElementwiseLossArgs)
+FASTNN_KERNEL(double, elementwise_loss, ElementwiseLossArgs)  // the sum of the losses
+
+}  // namespace fastnn
