@@ -33,26 +33,29 @@ class Row:
         return None if best is None else (best[0], best[1].median)
 
 
-def channels_last(value: Any) -> Any:
+def on_the_fast_path(value: Any, layout: str) -> Any:
     """Arrays of rank 3 and more as a network on the fast path has them."""
     if isinstance(value, list):
-        return [channels_last(v) for v in value]
+        return [on_the_fast_path(v, layout) for v in value]
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         # In the pool's memory, where a network's activations live: leaky_relu of slope 1 copies.
-        return F.leaky_relu(fastnn.channels_last(value), 1.0) if value.ndim > 2 else value.copy()
+        if layout != "c":
+            value = fastnn.channels_last(value)
+        return F.leaky_relu(value, 1.0) if value.ndim > 2 else value.copy()
     return value
 
 
 def calls(spec: Spec, case: Case) -> tuple[dict[str, Callable[[], object]], Any, Any]:
     """Forward and backward over one set of buffers, with their costs."""
     arrays, options = case.arguments(spec.name, np.dtype(np.float32))
-    arrays = {k: channels_last(v) for k, v in arrays.items()}
+    arrays = {k: on_the_fast_path(v, spec.layout) for k, v in arrays.items()}
     outputs, saved = spec.forward(F, arrays, options)
     made: dict[str, Callable[[], object]] = {"forward": lambda: spec.forward(F, arrays, options)}
     cost = {"forward": spec.cost(arrays, options, outputs)}
     if spec.backward is not None and not spec.loss:
         y = outputs[spec.primary]
-        dy = channels_last(np.random.default_rng(1).standard_normal(y.shape).astype(y.dtype))
+        noise = np.random.default_rng(1).standard_normal(y.shape).astype(y.dtype)
+        dy = on_the_fast_path(noise, spec.layout)
         backward = spec.backward
         made["backward"] = lambda: backward(F, arrays, options, dy, outputs, saved)
         assert spec.backward_cost is not None

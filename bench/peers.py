@@ -27,6 +27,19 @@ def batch_norm(a: Arrays, o: Arrays) -> Any:
     return activated(y + a["residual"] if a.get("residual") is not None else y, o)
 
 
+def layer_norm(a: Arrays, o: Arrays) -> Any:
+    shape = a["x"].shape[-1:]
+    return activated(T.layer_norm(a["x"], shape, a.get("weight"), a.get("bias")), o)
+
+
+def group_norm(a: Arrays, o: Arrays) -> Any:
+    return activated(T.group_norm(a["x"], o["num_groups"], a.get("weight"), a.get("bias")), o)
+
+
+def instance_norm(a: Arrays, o: Arrays) -> Any:
+    return activated(T.instance_norm(a["x"], None, None, a.get("weight"), a.get("bias")), o)
+
+
 def conv2d(a: Arrays, o: Arrays) -> Any:
     options = {k: v for k, v in o.items() if k != "activation"}
     return activated(T.conv2d(a["x"], a["weight"], a.get("bias"), **options), o)
@@ -41,6 +54,9 @@ FORWARD: dict[str, Callable[[Arrays, Arrays], Any]] = {
     "linear": lambda a, o: activated(T.linear(a["x"], a["weight"], a.get("bias")), o),
     "conv2d": conv2d,
     "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
     "max_pool2d": lambda a, o: T.max_pool2d(a["x"], **o),
     "adaptive_avg_pool2d": lambda a, o: T.adaptive_avg_pool2d(a["x"], **o),
     "dropout": lambda a, o: T.dropout(a["x"], o.get("p", 0.5), True),

@@ -66,6 +66,31 @@ def batch_norm(a: Arrays, o: Options) -> dict[str, Any]:
     return {"y": y, "running_mean": running[0], "running_var": running[1]}
 
 
+def layer_norm(a: Arrays, o: Options) -> dict[str, Any]:
+    shape = tuple_of(o["normalized_shape"])
+    y = F.layer_norm(a["x"], shape, a.get("weight"), a.get("bias"), o.get("eps", 1e-5))
+    return {"y": activate(y + a.get("residual", 0), o)}
+
+
+def tuple_of(value: Any) -> list[int]:
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+def group_norm(a: Arrays, o: Options) -> dict[str, Any]:
+    weight = a.get("weight", torch.ones(a["x"].shape[1], dtype=torch.float64))  # torch needs one
+    y = F.group_norm(a["x"], o["num_groups"], weight, a.get("bias"), o.get("eps", 1e-5))
+    return {"y": activate(y + a.get("residual", 0), o)}
+
+
+def instance_norm(a: Arrays, o: Options) -> dict[str, Any]:
+    running = a["running_mean"], a["running_var"]
+    options = {k: v for k, v in o.items() if k != "activation"}
+    weight, bias = a.get("weight"), a.get("bias")
+    y = F.instance_norm(a["x"], *running, weight, bias, **options)
+    y = activate(y + a.get("residual", 0), o)
+    return {"y": y, "running_mean": running[0], "running_var": running[1]}
+
+
 def softmax_cross_entropy(a: Arrays, o: Options) -> dict[str, Any]:
     return {"loss": F.cross_entropy(a["logits"], a["target"], a.get("weight"), **o)}
 
@@ -80,6 +105,9 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "linear": lambda a, o: {"y": activate(F.linear(a["x"], a["weight"], a.get("bias")), o)},
     "conv2d": conv2d,
     "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
     "max_pool2d": max_pool2d,
     "adaptive_avg_pool2d": lambda a, o: {"y": F.adaptive_avg_pool2d(a["x"], o["output_size"])},
     "softmax_cross_entropy": softmax_cross_entropy,

@@ -12,6 +12,8 @@ from .add import *
 from .batch_norm import *
 from .conv2d import *
 from .dropout import *
+from .group_norm import *
+from .layer_norm import *
 from .layout import *
 from .linear import *
 from .max_pool2d import *

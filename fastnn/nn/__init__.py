@@ -9,6 +9,7 @@ from .loss import CrossEntropyLoss
 from .module import LoadResult, Module
 from .norm import BatchNorm, BatchNorm1d, BatchNorm2d
 from .parameter import Parameter
+from .sample_norm import GroupNorm, InstanceNorm2d, LayerNorm
 from .sequential import Sequential
 from .shape import AdaptiveAvgPool2d, Flatten, Identity, MaxPool2d
 
@@ -25,7 +26,10 @@ __all__ = [
     "Dropout",
     "Flatten",
     "Fusable",
+    "GroupNorm",
     "Identity",
+    "InstanceNorm2d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LoadResult",
