@@ -60,6 +60,9 @@ FORWARD: dict[str, Callable[[Arrays, Arrays], Any]] = {
     "max_pool2d": lambda a, o: T.max_pool2d(a["x"], **o),
     "adaptive_avg_pool2d": lambda a, o: T.adaptive_avg_pool2d(a["x"], **o),
     "dropout": lambda a, o: T.dropout(a["x"], o.get("p", 0.5), True),
+    "dropout2d": lambda a, o: T.dropout2d(a["x"], o.get("p", 0.5), True),
+    "alpha_dropout": lambda a, o: T.alpha_dropout(a["x"], o.get("p", 0.5), True),
+    "dropconnect": lambda a, o: T.linear(a["x"], T.dropout(a["weight"], 0.5), a["bias"]),
     "softmax_cross_entropy": lambda a, o: T.cross_entropy(a["logits"], a["target"], **o),
 }
 

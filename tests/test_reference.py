@@ -113,9 +113,12 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "softmax_cross_entropy": softmax_cross_entropy,
 }
 # Random, in place or of no torch counterpart: tested by test_philox, below and by test_specs.
-ELSEWHERE = {"add", "dropout", "channels_last"} | {
-    f"{name}_step_" for name in ("sgd", "adagrad", "rmsprop", "adam")
-}
+RANDOM = {"dropout", "dropout2d", "alpha_dropout", "stochastic_depth", "dropconnect"}
+ELSEWHERE = (
+    {"add", "channels_last"}
+    | RANDOM
+    | {f"{name}_step_" for name in ("sgd", "adagrad", "rmsprop", "adam")}
+)
 
 # torch lets dy through where x is NaN; we do not, for NaN > 0 is false.
 TORCH_LETS_NAN_PASS = {("relu", "special values"), ("elu", "special values")}

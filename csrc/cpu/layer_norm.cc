@@ -123,7 +123,7 @@ void forward(const LayerNormArgs<T>& a) {
 // ---- backward ----
 
 // Rows taken at once: they share the loads and stores of the sums for dweight and dbias.
-inline constexpr int kRows = 4;
+inline constexpr int kRows = 2;
 
 // Blocks have partial sums of their own: few enough that adding them up does not show, at most 64.
 template <class T>

@@ -2,7 +2,7 @@
 
 from .activation import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh
 from .branches import Concat, Residual
-from .dropout import Dropout
+from .dropout import AlphaDropout, DropConnect, Dropout, Dropout2d, StochasticDepth
 from .fusable import Fusable, fusion_enabled, set_fusion
 from .linear import Conv2d, Linear
 from .loss import CrossEntropyLoss
@@ -17,13 +17,16 @@ __all__ = [
     "ELU",
     "Activation",
     "AdaptiveAvgPool2d",
+    "AlphaDropout",
     "BatchNorm",
     "BatchNorm1d",
     "BatchNorm2d",
     "Concat",
     "Conv2d",
     "CrossEntropyLoss",
+    "DropConnect",
     "Dropout",
+    "Dropout2d",
     "Flatten",
     "Fusable",
     "GroupNorm",
@@ -40,6 +43,7 @@ __all__ = [
     "Residual",
     "Sequential",
     "Sigmoid",
+    "StochasticDepth",
     "Tanh",
     "fusion_enabled",
     "set_fusion",
