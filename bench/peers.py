@@ -57,6 +57,7 @@ FORWARD: dict[str, Callable[[Arrays, Arrays], Any]] = {
     "layer_norm": layer_norm,
     "group_norm": group_norm,
     "instance_norm": instance_norm,
+    "avg_pool2d": lambda a, o: T.avg_pool2d(a["x"], **o),
     "max_pool2d": lambda a, o: T.max_pool2d(a["x"], **o),
     "adaptive_avg_pool2d": lambda a, o: T.adaptive_avg_pool2d(a["x"], **o),
     "dropout": lambda a, o: T.dropout(a["x"], o.get("p", 0.5), True),

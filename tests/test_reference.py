@@ -56,6 +56,14 @@ def max_pool2d(a: Arrays, o: Options) -> dict[str, Any]:
     return {"y": F.max_pool2d(x, kernel, **rest)}
 
 
+def avg_pool2d(a: Arrays, o: Options) -> dict[str, Any]:
+    padding, options = o.get("padding", 0), {k: v for k, v in o.items() if k != "padding"}
+    if isinstance(padding, int) or isinstance(padding[0], int):
+        return {"y": F.avg_pool2d(a["x"], padding=padding, **options)}
+    x = F.pad(a["x"], margins(padding, pair(o["kernel_size"]), (1, 1)))
+    return {"y": F.avg_pool2d(x, **options)}
+
+
 def batch_norm(a: Arrays, o: Options) -> dict[str, Any]:
     running = a["running_mean"], a["running_var"]
     y = F.batch_norm(
@@ -109,6 +117,7 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "group_norm": group_norm,
     "instance_norm": instance_norm,
     "max_pool2d": max_pool2d,
+    "avg_pool2d": avg_pool2d,
     "adaptive_avg_pool2d": lambda a, o: {"y": F.adaptive_avg_pool2d(a["x"], o["output_size"])},
     "softmax_cross_entropy": softmax_cross_entropy,
 }

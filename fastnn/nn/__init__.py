@@ -11,13 +11,14 @@ from .norm import BatchNorm, BatchNorm1d, BatchNorm2d
 from .parameter import Parameter
 from .sample_norm import GroupNorm, InstanceNorm2d, LayerNorm
 from .sequential import Sequential
-from .shape import AdaptiveAvgPool2d, Flatten, Identity, MaxPool2d
+from .shape import AdaptiveAvgPool2d, AvgPool2d, Flatten, Identity, MaxPool2d
 
 __all__ = [
     "ELU",
     "Activation",
     "AdaptiveAvgPool2d",
     "AlphaDropout",
+    "AvgPool2d",
     "BatchNorm",
     "BatchNorm1d",
     "BatchNorm2d",
