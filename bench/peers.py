@@ -58,6 +58,9 @@ FORWARD: dict[str, Callable[[Arrays, Arrays], Any]] = {
     "group_norm": group_norm,
     "instance_norm": instance_norm,
     "avg_pool2d": lambda a, o: T.avg_pool2d(a["x"], **o),
+    "fractional_max_pool2d": lambda a, o: T.fractional_max_pool2d(
+        a["x"], o["kernel_size"], None, (o["output_ratio"],) * 2
+    ),
     "max_pool2d": lambda a, o: T.max_pool2d(a["x"], **o),
     "adaptive_avg_pool2d": lambda a, o: T.adaptive_avg_pool2d(a["x"], **o),
     "dropout": lambda a, o: T.dropout(a["x"], o.get("p", 0.5), True),

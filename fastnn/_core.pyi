@@ -4,11 +4,13 @@ The compiled kernels of fastnn. Use them through fastnn.functional.
 from __future__ import annotations
 import numpy
 import typing
-__all__: list[str] = ['BatchNormSaved', 'GroupNormSaved', 'LayerNormSaved', 'MaxPool2dSaved', 'adagrad_step_', 'adam_step_', 'adaptive_avg_pool2d', 'adaptive_avg_pool2d_backward', 'add', 'alpha_dropout', 'alpha_dropout_backward', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'batch_norm', 'batch_norm_backward', 'build', 'channels_last', 'conv2d', 'conv2d_backward', 'copy_seconds', 'dropconnect', 'dropconnect_backward', 'dropout', 'dropout2d', 'dropout2d_backward', 'dropout_backward', 'elu', 'elu_backward', 'empty_cache', 'flatten', 'flatten_backward', 'fma_rate', 'get_isa', 'get_num_threads', 'group_norm', 'group_norm_backward', 'instance_norm', 'instance_norm_backward', 'is_channels_last', 'kernel_calls', 'layer_norm', 'layer_norm_backward', 'leaky_relu', 'leaky_relu_backward', 'linear', 'linear_backward', 'max_pool2d', 'max_pool2d_backward', 'memory_stats', 'parallel_region_seconds', 'parallel_regions', 'relu', 'relu_backward', 'rmsprop_step_', 'set_isa', 'set_num_threads', 'sgd_step_', 'sigmoid', 'sigmoid_backward', 'softmax_cross_entropy', 'stochastic_depth', 'stochastic_depth_backward', 'tanh', 'tanh_backward']
+__all__: list[str] = ['BatchNormSaved', 'FractionalMaxPool2dSaved', 'GroupNormSaved', 'LayerNormSaved', 'MaxPool2dSaved', 'adagrad_step_', 'adam_step_', 'adaptive_avg_pool2d', 'adaptive_avg_pool2d_backward', 'add', 'alpha_dropout', 'alpha_dropout_backward', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'batch_norm', 'batch_norm_backward', 'build', 'channels_last', 'conv2d', 'conv2d_backward', 'copy_seconds', 'dropconnect', 'dropconnect_backward', 'dropout', 'dropout2d', 'dropout2d_backward', 'dropout_backward', 'elu', 'elu_backward', 'empty_cache', 'flatten', 'flatten_backward', 'fma_rate', 'fractional_max_pool2d', 'fractional_max_pool2d_backward', 'get_isa', 'get_num_threads', 'group_norm', 'group_norm_backward', 'instance_norm', 'instance_norm_backward', 'is_channels_last', 'kernel_calls', 'layer_norm', 'layer_norm_backward', 'leaky_relu', 'leaky_relu_backward', 'linear', 'linear_backward', 'max_pool2d', 'max_pool2d_backward', 'memory_stats', 'parallel_region_seconds', 'parallel_regions', 'relu', 'relu_backward', 'rmsprop_step_', 'set_isa', 'set_num_threads', 'sgd_step_', 'sigmoid', 'sigmoid_backward', 'softmax_cross_entropy', 'stochastic_depth', 'stochastic_depth_backward', 'tanh', 'tanh_backward']
 class BatchNormSaved:
     """
     What batch_norm_backward needs of its forward pass.
     """
+class FractionalMaxPool2dSaved:
+    pass
 class GroupNormSaved:
     """
     What the backward pass of group or instance_norm needs.
@@ -74,6 +76,10 @@ def flatten(arg0: typing.Any) -> numpy.ndarray:
 def flatten_backward(arg0: typing.Any, arg1: typing.Any) -> numpy.ndarray:
     ...
 def fma_rate(rounds: typing.SupportsInt | typing.SupportsIndex) -> float:
+    ...
+def fractional_max_pool2d(arg0: typing.Any, arg1: typing.Any, arg2: typing.Any, arg3: typing.Any, arg4: typing.Any, arg5: typing.Any) -> tuple:
+    ...
+def fractional_max_pool2d_backward(arg0: typing.Any, arg1: typing.Any) -> numpy.ndarray:
     ...
 def get_isa() -> str:
     ...

@@ -32,3 +32,16 @@ def test_agrees_with_torch(name):
     assert not ours.state_dict()
     with pytest.raises(RuntimeError, match="forward in training mode"):
         ours.backward(dy)
+
+
+def test_fractional_windows_are_drawn_anew_and_again():
+    x = np.random.default_rng(0).standard_normal((3, 4, 20, 17))
+    layer = nn.FractionalMaxPool2d(2, output_ratio=0.7, seed=4)
+    first, second = layer(x), layer(x)
+    assert first.shape == (3, 4, 14, 11) and layer.rng == (4, 12)
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(layer.reset_parameters(4)(x), first)
+    dx = layer.backward(np.ones_like(first))
+    assert dx.sum() == first.size and np.isin(x[dx > 0], first).all()
+    with pytest.raises(ValueError, match=r"^FractionalMaxPool2d: output_size must be"):
+        nn.FractionalMaxPool2d(2)

@@ -64,6 +64,16 @@ def avg_pool2d(a: Arrays, o: Options) -> dict[str, Any]:
     return {"y": F.avg_pool2d(x, **options)}
 
 
+def fractional_max_pool2d(a: Arrays, o: Options) -> dict[str, Any]:
+    (n, c), sizes = a["x"].shape[:2], {k: o.get(k) for k in ("output_size", "output_ratio")}
+    u = reference.philox_words(o["seed"], o.get("offset", 0), 2 * n).reshape(n, 1, 2) / 2.0**32
+    samples = torch.tensor(np.repeat(u[..., ::-1], c, 1))  # torch's are (columns, rows)
+    ratio = sizes["output_ratio"]
+    sizes["output_ratio"] = None if ratio is None else pair(ratio)
+    y = F.fractional_max_pool2d(a["x"], o["kernel_size"], **sizes, _random_samples=samples)
+    return {"y": y}
+
+
 def batch_norm(a: Arrays, o: Options) -> dict[str, Any]:
     running = a["running_mean"], a["running_var"]
     y = F.batch_norm(
@@ -118,6 +128,7 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "instance_norm": instance_norm,
     "max_pool2d": max_pool2d,
     "avg_pool2d": avg_pool2d,
+    "fractional_max_pool2d": fractional_max_pool2d,
     "adaptive_avg_pool2d": lambda a, o: {"y": F.adaptive_avg_pool2d(a["x"], o["output_size"])},
     "softmax_cross_entropy": softmax_cross_entropy,
 }

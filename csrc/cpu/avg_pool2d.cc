@@ -64,15 +64,6 @@ template <bool kStreaming, class T, class Factor>
 FASTNN_INLINE void add_columns(const T* line, const Range<T>* ranges, int64_t pixels, int64_t channels,
                                const Factor& factor, T* y, const T* y_end) {
   constexpr int64_t kW = kLanes<T>;
-  if (2 * channels <= kW) {  // few channels: lanes would be idle
-    for (int64_t q = 0; q < pixels; ++q)
-      for (int64_t c = 0; c < channels; ++c) {
-        T total = 0;
-        for (int64_t j = ranges[q].begin; j < ranges[q].end; ++j) total += line[j * channels + c] * factor(q, j);
-        y[q * channels + c] = total;
-      }
-    return;
-  }
   for (int64_t q = 0; q < pixels; ++q, y += channels) {
     const Range<T> r = ranges[q];
     const T* from = line + r.begin * channels;

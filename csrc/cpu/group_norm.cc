@@ -243,16 +243,12 @@ void backward(const GroupNormBackwardArgs<T>& a) {
           });
         });
   });
-  const auto total = [&](T* out, const double* first) {
-    if (!out) return;
-    for (int64_t c = 0; c < a.channels; ++c) {
-      double sum = 0;
-      for (int64_t image = 0; image < a.images; ++image) sum += first[image * 2 * a.channels + c];
-      out[c] = static_cast<T>(sum);
-    }
-  };
-  total(a.dbias, shares);
-  total(a.dweight, shares + a.channels);
+  for (int64_t image = 1; image < a.images; ++image)
+    for (int64_t c = 0; c < 2 * a.channels; ++c) shares[c] += shares[image * 2 * a.channels + c];
+  for (int64_t c = 0; c < a.channels; ++c) {
+    if (a.dbias) a.dbias[c] = a.images ? static_cast<T>(shares[c]) : T{0};
+    if (a.dweight) a.dweight[c] = a.images ? static_cast<T>(shares[a.channels + c]) : T{0};
+  }
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ from .avg_pool2d import *
 from .batch_norm import *
 from .conv2d import *
 from .dropout import *
+from .fractional_max_pool2d import *
 from .group_norm import *
 from .layer_norm import *
 from .layout import *

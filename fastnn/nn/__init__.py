@@ -2,7 +2,14 @@
 
 from .activation import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh
 from .branches import Concat, Residual
-from .dropout import AlphaDropout, DropConnect, Dropout, Dropout2d, StochasticDepth
+from .dropout import (
+    AlphaDropout,
+    DropConnect,
+    Dropout,
+    Dropout2d,
+    FractionalMaxPool2d,
+    StochasticDepth,
+)
 from .fusable import Fusable, fusion_enabled, set_fusion
 from .linear import Conv2d, Linear
 from .loss import CrossEntropyLoss
@@ -29,6 +36,7 @@ __all__ = [
     "Dropout",
     "Dropout2d",
     "Flatten",
+    "FractionalMaxPool2d",
     "Fusable",
     "GroupNorm",
     "Identity",

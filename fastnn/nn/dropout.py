@@ -1,4 +1,4 @@
-"""Layers that drop at random: Dropout and its relatives."""
+"""Layers that draw at random: Dropout and its relatives, FractionalMaxPool2d."""
 
 from typing import Any, Self
 
@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from .. import functional as F
 from .. import init
-from .linear import Linear
+from .linear import Linear, Pair
 from .module import Module
 
 
@@ -146,6 +146,64 @@ class StochasticDepth(Random):
 
     def extra_repr(self) -> str:
         return f"p={self.p}, mode={self.mode}"
+
+
+class FractionalMaxPool2d(Module):
+    """Maximum over windows at pseudo-random distances of ``x`` (N, C, H, W).
+
+    Every forward draws anew, in eval too: the paper averages several runs at test time.
+
+    Parameters
+    ----------
+    kernel_size : int or (kh, kw)
+    output_size : int or (P, Q), optional
+    output_ratio : float or pair of floats between 0 and 1, optional
+        In place of ``output_size``.
+    seed : int, optional
+        As in :class:`Dropout`.
+
+    References
+    ----------
+    Graham, "Fractional max-pooling", 2014.
+    """
+
+    def __init__(
+        self,
+        kernel_size: Pair,
+        output_size: Pair | None = None,
+        output_ratio: float | tuple[float, float] | None = None,
+        *,
+        seed: int | None = None,
+    ) -> None:
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(
+                "FractionalMaxPool2d: output_size must be given, or output_ratio instead, "
+                f"got {output_size} and {output_ratio}"
+            )
+        self.kernel_size, self.output_size = kernel_size, output_size
+        self.output_ratio = output_ratio
+        self.rng: tuple[int, int] = (init.next_default_seed() if seed is None else seed, 0)
+
+    def reset_parameters(self, seed: int) -> Self:
+        """Start the stream ``seed``."""
+        self.rng = (seed, 0)
+        return self
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        seed, offset = self.rng
+        self.rng = (seed, offset + 2 * len(x))
+        sizes = self.output_size, self.output_ratio
+        y, saved = F.fractional_max_pool2d(x, self.kernel_size, *sizes, seed=seed, offset=offset)
+        self._saved = saved if self.training else None
+        return y
+
+    def backward(self, dy: np.ndarray, *, input_grad: bool = True) -> np.ndarray | None:
+        saved = self._take()
+        return F.fractional_max_pool2d_backward(dy, saved) if input_grad else None
+
+    def extra_repr(self) -> str:
+        size = f"output_size={self.output_size}, output_ratio={self.output_ratio}"
+        return f"kernel_size={self.kernel_size}, {size}"
 
 
 class DropConnect(Linear):

@@ -25,7 +25,7 @@ def windows(
     kernel = pair(kernel_size)
     stride = kernel if stride is None else pair(stride)
     margin = margins(padding, kernel, (1, 1))
-    size = x_shape[2:]
+    size = x_shape[2], x_shape[3]
     for p, q in np.ndindex(*output_shape(size, kernel, stride, margin, (1, 1), ceil_mode)):
         clipped, count = [], 1
         for axis, i in enumerate((p, q)):
