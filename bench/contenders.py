@@ -110,7 +110,7 @@ def pooled(value: np.ndarray) -> np.ndarray:
     if value.dtype.kind != "f":
         return value.copy()
     # leaky_relu of slope 1 copies into memory of the pool
-    return F.leaky_relu(fastnn.channels_last(value) if value.ndim > 2 else value, 1.0)
+    return F.leaky_relu(fastnn.channels_last(value) if value.ndim > 3 else value, 1.0)
 
 
 def copied(arrays: Arrays) -> Arrays:

@@ -63,6 +63,24 @@ def max_pool2d(a: Arrays, o: Options) -> dict[str, Any]:
     return {"y": F.max_pool2d(x, kernel, **rest)}
 
 
+def avg_pool2d(a: Arrays, o: Options) -> dict[str, Any]:
+    padding, options = o.get("padding", 0), {k: v for k, v in o.items() if k != "padding"}
+    if isinstance(padding, int) or isinstance(padding[0], int):
+        return {"y": F.avg_pool2d(a["x"], padding=padding, **options)}
+    x = F.pad(a["x"], margins(padding, pair(o["kernel_size"]), (1, 1)))
+    return {"y": F.avg_pool2d(x, **options)}
+
+
+def fractional_max_pool2d(a: Arrays, o: Options) -> dict[str, Any]:
+    (n, c), sizes = a["x"].shape[:2], {k: o.get(k) for k in ("output_size", "output_ratio")}
+    u = reference.philox_words(o["seed"], o.get("offset", 0), 2 * n).reshape(n, 1, 2) / 2.0**32
+    samples = torch.tensor(np.repeat(u[..., ::-1], c, 1))  # torch's are (columns, rows)
+    ratio = sizes["output_ratio"]
+    sizes["output_ratio"] = None if ratio is None else pair(ratio)
+    y = F.fractional_max_pool2d(a["x"], o["kernel_size"], **sizes, _random_samples=samples)
+    return {"y": y}
+
+
 def batch_norm(a: Arrays, o: Options) -> dict[str, Any]:
     running = a["running_mean"], a["running_var"]
     y = F.batch_norm(
@@ -70,6 +88,31 @@ def batch_norm(a: Arrays, o: Options) -> dict[str, Any]:
         o.get("momentum", 0.1), o.get("eps", 1e-5),
     )  # fmt: skip
     y = activate(y + a["residual"] if "residual" in a else y, o)
+    return {"y": y, "running_mean": running[0], "running_var": running[1]}
+
+
+def layer_norm(a: Arrays, o: Options) -> dict[str, Any]:
+    shape = tuple_of(o["normalized_shape"])
+    y = F.layer_norm(a["x"], shape, a.get("weight"), a.get("bias"), o.get("eps", 1e-5))
+    return {"y": activate(y + a.get("residual", 0), o)}
+
+
+def tuple_of(value: Any) -> list[int]:
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+def group_norm(a: Arrays, o: Options) -> dict[str, Any]:
+    weight = a.get("weight", torch.ones(a["x"].shape[1], dtype=torch.float64))  # torch needs one
+    y = F.group_norm(a["x"], o["num_groups"], weight, a.get("bias"), o.get("eps", 1e-5))
+    return {"y": activate(y + a.get("residual", 0), o)}
+
+
+def instance_norm(a: Arrays, o: Options) -> dict[str, Any]:
+    running = a["running_mean"], a["running_var"]
+    options = {k: v for k, v in o.items() if k != "activation"}
+    weight, bias = a.get("weight"), a.get("bias")
+    y = F.instance_norm(a["x"], *running, weight, bias, **options)
+    y = activate(y + a.get("residual", 0), o)
     return {"y": y, "running_mean": running[0], "running_var": running[1]}
 
 
@@ -114,7 +157,12 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,
     "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
     "max_pool2d": max_pool2d,
+    "avg_pool2d": avg_pool2d,
+    "fractional_max_pool2d": fractional_max_pool2d,
     "adaptive_avg_pool2d": lambda a, o: {"y": F.adaptive_avg_pool2d(a["x"], o["output_size"])},
     "prelu": lambda a, o: {"y": F.prelu(a["x"], a["weight"])},
     "maxout": maxout,
@@ -128,9 +176,12 @@ TORCH: dict[str, Callable[[Arrays, Options], dict[str, Any]]] = {
     "softmax_cross_entropy": softmax_cross_entropy,
 }
 # Random, in place or of no torch counterpart: tested by test_philox, test_optim, test_specs, below.
-ELSEWHERE = {"add", "dropout", "channels_last", "global_norm"} | {
-    f"{name}_step_" for name in ("sgd", "adagrad", "rmsprop", "adam")
-}
+RANDOM = {"dropout", "dropout2d", "alpha_dropout", "stochastic_depth", "dropconnect"}
+ELSEWHERE = (
+    {"add", "channels_last", "global_norm"}
+    | RANDOM
+    | {f"{name}_step_" for name in ("sgd", "adagrad", "rmsprop", "adam")}
+)
 
 # torch lets dy through where x is NaN; we do not, for NaN > 0 is false. At the infinities it
 # takes 0 * inf for NaN where we take the limits, and far below 0 its 1 + erf(x) or exp(-x) is lost.

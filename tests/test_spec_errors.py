@@ -106,6 +106,10 @@ def test_no_silent_cast(spec: Spec, case: Case, argument: str) -> None:
     assert copies(arrays) == before
 
 
+# Their backward takes dy alone, of any shape and either dtype.
+MASKS = ("dropout", "dropout2d", "alpha_dropout", "stochastic_depth")
+
+
 @pytest.mark.parametrize("kind", [*NOT_FLOATS, "None", "float64"])
 @pytest.mark.parametrize(
     "spec", [pytest.param(s, id=n) for n, s in SPECS.items() if s.backward and not s.loss]
@@ -119,7 +123,8 @@ def test_wrong_dy(spec: Spec, kind: str) -> None:
     assert gradients["x"].shape == arrays["x"].shape, "a right dy must do"
     more = {"None": lambda v: None, "float64": lambda v: v.astype(np.float64)}
     wrong = {**NOT_FLOATS, **more}[kind](dy)
-    if kind == "float64" and spec.name in ("dropout", "adaptive_avg_pool2d", "flatten", "maxout"):
+    free = (*MASKS, "adaptive_avg_pool2d", "avg_pool2d", "flatten", "maxout")
+    if kind == "float64" and spec.name in free:
         pytest.skip("dy is the only array")
     with pytest.raises(TypeError, match=rf"^{spec.name}_backward: (dy|x|y)\b.* must be .*got"):
         spec.backward(functional, arrays, options, wrong, outputs, saved)  # type: ignore[misc]
@@ -129,7 +134,7 @@ def test_wrong_dy(spec: Spec, kind: str) -> None:
     "spec", [pytest.param(s, id=n) for n, s in SPECS.items() if s.backward and not s.loss]
 )
 def test_dy_of_wrong_shape(spec: Spec) -> None:
-    if spec.name in ("dropout", "adaptive_avg_pool2d"):
+    if spec.name in (*MASKS, "adaptive_avg_pool2d"):
         pytest.skip("the shape of dy is free, or tested with the spec's errors")
     case = spec.cases[0]
     arrays, options = case.arguments(spec.name, F32)

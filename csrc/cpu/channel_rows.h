@@ -66,7 +66,8 @@ struct ChannelRows {
 
   // dst (length,) = a per-channel value, repeated.
   void repeat(const T* values, T fallback, T* dst) const {
-    for (int64_t i = 0; i < length; ++i) dst[i] = values ? values[i % channels] : fallback;
+    for (int64_t c = 0; c < channels; ++c) dst[c] = values ? values[c] : fallback;
+    for (int64_t i = channels; i < length; ++i) dst[i] = dst[i - channels];
   }
   // Elements of a parameter row, rounded so that the next one starts on a cache line.
   int64_t row_size() const { return (length + 15) / 16 * 16; }

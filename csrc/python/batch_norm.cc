@@ -2,6 +2,7 @@
 
 #include "python/support/activation_argument.h"
 #include "python/support/arguments.h"
+#include "python/support/kept_arrays.h"
 
 namespace fastnn {
 namespace {
@@ -15,25 +16,6 @@ struct BatchNormSaved {
   bool training, has_residual;
   Activation activation;
 };
-
-// The array itself if it is dense in the channels-last order, else a copy that is.
-template <class T>
-py::array dense_array(const View& view) {
-  if (view.is_aligned() && view.is_channels_last()) return py::reinterpret_borrow<py::array>(view.owner);
-  py::array copy = new_array<T>(view.shape);
-  copy_elements(view, channels_last_order(view.rank()), data_of<T>(copy));
-  return copy;
-}
-
-template <class T>
-const T* data_or_null(const py::object& array) {
-  return array.is_none() ? nullptr : static_cast<const T*>(py::reinterpret_borrow<py::array>(array).data());
-}
-
-template <class T>
-py::object dense_or_none(const std::optional<View>& view) {
-  return view ? py::object(dense_array<T>(*view)) : py::none();
-}
 
 py::tuple call_batch_norm(py::handle x_, py::handle running_mean_, py::handle running_var_, py::handle weight_,
                           py::handle bias_, py::handle training_, py::handle momentum_, py::handle eps_,

@@ -12,43 +12,21 @@ struct MaxPool2dSaved {
   std::unique_ptr<Buffer> codes;
 };
 
-// Windows along one axis. Rounded up, a last one must still start inside the image or before it.
-int64_t count_windows(int64_t size, int64_t before, int64_t after, int64_t reach, int64_t stride, bool ceil_mode) {
-  const int64_t room = size + before + after - reach - 1;
-  const int64_t last = ceil_mode ? (room + stride - 1) / stride : room / stride;
-  return ceil_mode && last * stride >= size + before ? last : last + 1;
-}
-
-MaxPool2dGeometry geometry(const char* op, const View& x, py::handle kernel_, py::handle stride_, py::handle padding_,
-                           py::handle dilation_, py::handle ceil_mode_) {
-  const Pair kernel = int_pair(op, "kernel_size", kernel_, 1);
-  const Pair stride = stride_.is_none() ? kernel : int_pair(op, "stride", stride_, 1);
+MaxPool2dGeometry geometry(const char* op, const View& x, py::handle kernel, py::handle stride, py::handle padding,
+                           py::handle dilation_, py::handle ceil_mode) {
   const Pair dilation = int_pair(op, "dilation", dilation_, 1);
-  const bool ceil_mode = boolean(op, "ceil_mode", ceil_mode_);
   x.need_float();
   x.need_rank(4, 4);
+  if (x.shape[2] == 0 || x.shape[3] == 0) fail_value(op, "x", "of height and width 1 or more", x.got());
+  const Windows w = parse_windows(op, x.shape, kernel, stride, padding, dilation, ceil_mode);
   MaxPool2dGeometry g{};
   g.n = x.shape[0], g.c = x.shape[1], g.ih = x.shape[2], g.iw = x.shape[3];
-  if (g.ih == 0 || g.iw == 0) fail_value(op, "x", "of height and width 1 or more", x.got());
-  const Pair reach{dilation.h * (kernel.h - 1), dilation.w * (kernel.w - 1)};
-  const Padding padding = parse_padding(op, padding_, stride, reach);
-  const int64_t half_h = (reach.h + 1) / 2, half_w = (reach.w + 1) / 2;
-  if (std::max(padding.top, padding.bottom) > half_h || std::max(padding.left, padding.right) > half_w)
-    fail_value(op, "padding", "at most half the extent of the kernel, " + to_string(Shape{half_h, half_w}),
-               describe(padding_));
-  const int64_t high = g.ih + padding.top + padding.bottom, wide = g.iw + padding.left + padding.right;
-  if (high <= reach.h || wide <= reach.w)
-    fail_value(op, "kernel_size", "no larger than the padded input " + to_string(Shape{high, wide}),
-               "an extent of " + to_string(Shape{reach.h + 1, reach.w + 1}));
-  g.kh = kernel.h, g.kw = kernel.w;
-  if (g.kh * g.kw >= int64_t{1} << 31) fail_value(op, "kernel_size", "of area below 2^31", describe(kernel_));
-  g.stride_h = stride.h, g.stride_w = stride.w;
+  g.kh = w.kernel.h, g.kw = w.kernel.w;
+  g.stride_h = w.stride.h, g.stride_w = w.stride.w;
   g.dilation_h = dilation.h, g.dilation_w = dilation.w;
-  g.pad_top = padding.top, g.pad_left = padding.left;
-  g.oh = count_windows(g.ih, padding.top, padding.bottom, reach.h, stride.h, ceil_mode);
-  g.ow = count_windows(g.iw, padding.left, padding.right, reach.w, stride.w, ceil_mode);
+  g.pad_top = w.padding.top, g.pad_left = w.padding.left;
+  g.oh = w.out.h, g.ow = w.out.w;
   g.code_bytes = g.kh * g.kw <= kMaxByteCodes ? 1 : 4;
-  product(op, "the output", {g.n, g.c, g.oh, g.ow});
   return g;
 }
 

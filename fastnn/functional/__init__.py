@@ -9,13 +9,17 @@ This list is the only list of ops: a new op adds its line here.
 from .activations import *
 from .adaptive_avg_pool2d import *
 from .add import *
+from .avg_pool2d import *
 from .batch_norm import *
 from .conv2d import *
 from .conv_transpose2d import *
 from .dropout import *
 from .elementwise_losses import *
+from .fractional_max_pool2d import *
 from .global_norm import *
+from .group_norm import *
 from .input_activations import *
+from .layer_norm import *
 from .layout import *
 from .linear import *
 from .matmul import *

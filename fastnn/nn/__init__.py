@@ -2,7 +2,14 @@
 
 from .activation import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh
 from .branches import Concat, Residual
-from .dropout import Dropout
+from .dropout import (
+    AlphaDropout,
+    DropConnect,
+    Dropout,
+    Dropout2d,
+    FractionalMaxPool2d,
+    StochasticDepth,
+)
 from .fusable import Fusable, fusion_enabled, set_fusion
 from .input_activation import GELU, SELU, Hardswish, PReLU, SiLU, Softplus
 from .linear import Conv2d, ConvTranspose2d, Linear
@@ -17,8 +24,9 @@ from .loss import (
 from .module import LoadResult, Module
 from .norm import BatchNorm, BatchNorm1d, BatchNorm2d
 from .parameter import Parameter
+from .sample_norm import GroupNorm, InstanceNorm2d, LayerNorm
 from .sequential import Sequential
-from .shape import AdaptiveAvgPool2d, Flatten, Identity, MaxPool2d
+from .shape import AdaptiveAvgPool2d, AvgPool2d, Flatten, Identity, MaxPool2d
 from .softmax import LogSoftmax, Maxout, Softmax
 
 __all__ = [
@@ -27,6 +35,8 @@ __all__ = [
     "SELU",
     "Activation",
     "AdaptiveAvgPool2d",
+    "AlphaDropout",
+    "AvgPool2d",
     "BCEWithLogitsLoss",
     "BatchNorm",
     "BatchNorm1d",
@@ -35,13 +45,19 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "CrossEntropyLoss",
+    "DropConnect",
     "Dropout",
+    "Dropout2d",
     "Flatten",
+    "FractionalMaxPool2d",
     "Fusable",
+    "GroupNorm",
     "Hardswish",
     "HuberLoss",
     "Identity",
+    "InstanceNorm2d",
     "L1Loss",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LoadResult",
@@ -60,6 +76,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "StochasticDepth",
     "Tanh",
     "fusion_enabled",
     "set_fusion",

@@ -1,5 +1,7 @@
 #include "python/support/windows.h"
 
+#include <algorithm>
+
 namespace fastnn {
 
 Padding parse_padding(const char* op, py::handle value, Pair stride, Pair reach) {
@@ -24,6 +26,42 @@ Padding parse_padding(const char* op, py::handle value, Pair stride, Pair reach)
   }
   const Pair p = int_pair(op, "padding", value, 0);
   return {p.h, p.h, p.w, p.w};
+}
+
+namespace {
+
+// Windows along one axis. Rounded up, a last one must still start inside the image or before it.
+int64_t count_windows(int64_t size, int64_t before, int64_t after, int64_t reach, int64_t stride, bool ceil_mode) {
+  const int64_t room = size + before + after - reach - 1;
+  const int64_t last = ceil_mode ? (room + stride - 1) / stride : room / stride;
+  return ceil_mode && last * stride >= size + before ? last : last + 1;
+}
+
+}  // namespace
+
+Windows parse_windows(const char* op, const Shape& shape, py::handle kernel_, py::handle stride_, py::handle padding_,
+                      Pair dilation, py::handle ceil_mode_) {
+  Windows w{};
+  w.kernel = int_pair(op, "kernel_size", kernel_, 1);
+  w.stride = stride_.is_none() ? w.kernel : int_pair(op, "stride", stride_, 1);
+  const bool ceil_mode = boolean(op, "ceil_mode", ceil_mode_);
+  const Pair reach{dilation.h * (w.kernel.h - 1), dilation.w * (w.kernel.w - 1)};
+  w.padding = parse_padding(op, padding_, w.stride, reach);
+  const Padding p = w.padding;
+  const int64_t half_h = (reach.h + 1) / 2, half_w = (reach.w + 1) / 2;
+  if (std::max(p.top, p.bottom) > half_h || std::max(p.left, p.right) > half_w)
+    fail_value(op, "padding", "at most half the extent of the kernel, " + to_string(Shape{half_h, half_w}),
+               describe(padding_));
+  const int64_t high = shape[2] + p.top + p.bottom, wide = shape[3] + p.left + p.right;
+  if (high <= reach.h || wide <= reach.w)
+    fail_value(op, "kernel_size", "no larger than the padded input " + to_string(Shape{high, wide}),
+               "an extent of " + to_string(Shape{reach.h + 1, reach.w + 1}));
+  if (w.kernel.h * w.kernel.w >= int64_t{1} << 31)
+    fail_value(op, "kernel_size", "of area below 2^31", describe(kernel_));
+  w.out.h = count_windows(shape[2], p.top, p.bottom, reach.h, w.stride.h, ceil_mode);
+  w.out.w = count_windows(shape[3], p.left, p.right, reach.w, w.stride.w, ceil_mode);
+  product(op, "the output", {shape[0], shape[1], w.out.h, w.out.w});
+  return w;
 }
 
 }  // namespace fastnn
