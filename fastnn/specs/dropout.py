@@ -34,6 +34,16 @@ def non_finite(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Arrays, 
     return {"x": x}, {"seed": 3, "p": 0.4}
 
 
+def non_finite_images(needed: Options) -> Case:
+    """What is dropped is 0, whatever it was."""
+
+    def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Arrays, Options]:
+        x = np.resize(np.array([np.nan, np.inf, -np.inf], dtype), (6, 5, 3, 2))
+        return {"x": x}, {"seed": 3, "p": 0.4, **needed}
+
+    return Case("non-finite", make, smooth=False)
+
+
 def forward_of(op: str) -> Callable[..., tuple[Arrays, None]]:
     return lambda ns, a, o: ({"y": getattr(ns, op)(**a, **o)}, None)
 
@@ -139,6 +149,7 @@ def relatives(op: str, shapes: tuple[tuple[int, ...], ...], **needed: Any) -> di
         "name": op,
         "cases": (
             *(case(label, shape, **needed) for label, shape in made),
+            non_finite_images(needed),
             case("offset 3", (3, 17, 4), offset=3, **{"p": 0.9, **needed}),
             case("65 channels", (3, 65, 3, 3), **{"p": 0.25, **needed}),
             case("largest seed and offset", (2, 3, 5, 5), seed=TOP, offset=TOP, **needed),
