@@ -128,7 +128,8 @@ def dropconnect_cost(a: Arrays, o: Options, y: Arrays) -> Cost:
 
 
 def dropconnect_backward_cost(a: Arrays, o: Options, y: Arrays) -> Cost:
-    return Cost(4 * a["x"].size * len(a["weight"]), 2 * nbytes(*a.values()) + nbytes(y["y"]))
+    read = nbytes(a["x"], a["weight"], y["y"])
+    return Cost(4 * a["x"].size * len(a["weight"]), read + nbytes(*a.values()))
 
 
 def dropconnect_error(label: str, match: str, x: Any, weight: Any, **given: Any) -> Error:
