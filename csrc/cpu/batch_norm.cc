@@ -75,14 +75,42 @@ int64_t backward_bytes(const BatchNormBackwardArgs<T>& a) {
          5 * rows.row_size() * static_cast<int64_t>(sizeof(T));
 }
 
+// dweight, dbias, and the slope and constant of dx from the partial sums; sum: 2 doubles a channel.
+template <class T>
+void fold_gradient(const BatchNormBackwardArgs<T>& a, const Rows<T>& rows, const double* partial, double* sum, T* slope,
+                   T* constant) {
+  const int64_t channels = a.channels;
+  double* product = sum + channels;
+  for (int64_t c = 0; c < channels; ++c) sum[c] = product[c] = 0;
+  for (int64_t block = 0; block < rows.blocks; ++block)
+    for (int64_t c = 0; c < channels; ++c) {
+      sum[c] += partial[block * 2 * channels + c];
+      product[c] += partial[(block * 2 + 1) * channels + c];
+    }
+  // xhat = (x - mean) rstd, so dweight = rstd * sum of dz (x - mean).
+  const double n = static_cast<double>(a.rows);
+  for (int64_t c = 0; c < channels; ++c) {
+    const double rstd = static_cast<double>(a.rstd[c]);
+    const double gain = rstd * (a.weight ? static_cast<double>(a.weight[c]) : 1.0);
+    const double dweight = product[c] * rstd;
+    if (a.dbias) a.dbias[c] = static_cast<T>(sum[c]);
+    if (a.dweight) a.dweight[c] = static_cast<T>(dweight);
+    slope[c] = a.training ? static_cast<T>(-gain * rstd * dweight / n) : 0;
+    constant[c] = a.training ? static_cast<T>(-gain * sum[c] / n) : 0;
+  }
+  for (int64_t i = channels; i < rows.length; ++i) {
+    slope[i] = slope[i - channels];
+    constant[i] = constant[i - channels];
+  }
+}
+
 template <class T>
 void backward(const BatchNormBackwardArgs<T>& a) {
   const Rows<T> rows(a.rows, a.channels);
   const int64_t channels = a.channels, row = rows.row_size();
   double* partial = static_cast<double*>(a.workspace);
   double* sum = partial + rows.blocks * 2 * channels;
-  double* product = sum + channels;
-  T* parameters = reinterpret_cast<T*>(product + channels);
+  T* parameters = reinterpret_cast<T*>(sum + 2 * channels);
   T *mean = parameters, *scale = mean + row, *bias = scale + row, *slope = bias + row, *constant = slope + row;
   T* lanes = constant + row;
   rows.repeat(a.mean, 0, mean);
@@ -103,27 +131,7 @@ void backward(const BatchNormBackwardArgs<T>& a) {
       else
         pass.template sums<false>(block, partial, own);
     });
-    for (int64_t c = 0; c < channels; ++c) sum[c] = product[c] = 0;
-    for (int64_t block = 0; block < rows.blocks; ++block)
-      for (int64_t c = 0; c < channels; ++c) {
-        sum[c] += partial[block * 2 * channels + c];
-        product[c] += partial[(block * 2 + 1) * channels + c];
-      }
-    // xhat = (x - mean) rstd, so dweight = rstd * sum of dz (x - mean).
-    const double n = static_cast<double>(a.rows);
-    for (int64_t c = 0; c < channels; ++c) {
-      const double rstd = static_cast<double>(a.rstd[c]);
-      const double gain = rstd * (a.weight ? static_cast<double>(a.weight[c]) : 1.0);
-      const double dweight = product[c] * rstd;
-      if (a.dbias) a.dbias[c] = static_cast<T>(sum[c]);
-      if (a.dweight) a.dweight[c] = static_cast<T>(dweight);
-      slope[c] = a.training ? static_cast<T>(-gain * rstd * dweight / n) : 0;
-      constant[c] = a.training ? static_cast<T>(-gain * sum[c] / n) : 0;
-    }
-    for (int64_t i = channels; i < rows.length; ++i) {
-      slope[i] = slope[i - channels];
-      constant[i] = constant[i - channels];
-    }
+    fold_gradient(a, rows, partial, sum, slope, constant);
     parallel_blocks(rows.blocks, a.width, 3 * array, [&](int64_t i, int) {
       const int64_t block = rows.blocks - 1 - i;
       if (!a.dresidual)

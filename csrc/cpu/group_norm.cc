@@ -71,7 +71,7 @@ void extend(const Rows<T>& rows, T* row) {
 
 // Rows of x - mean, times scale, plus bias: what the mean lost by rounding goes into the bias.
 template <class T, class Args>
-void parameter_rows(const Args& a, const Rows<T>& rows, int64_t image, const Slot<T>& slot) {
+__attribute__((noinline)) void parameter_rows(const Args& a, const Rows<T>& rows, int64_t image, const Slot<T>& slot) {
   const int64_t share = a.channels / a.groups;
   for (int64_t g = 0; g < a.groups; ++g) {
     const int64_t at = image * a.groups + g;
@@ -93,8 +93,8 @@ int64_t forward_bytes(const GroupNormArgs<T>& a) {
 }
 
 template <class T>
-void group_statistics(const GroupNormArgs<T>& a, int64_t image, const double* mean, const double* m2,
-                      double* variance) {
+__attribute__((noinline)) void group_statistics(const GroupNormArgs<T>& a, int64_t image, const double* mean,
+                                                const double* m2, double* variance) {
   const int64_t share = a.channels / a.groups;
   const double n = static_cast<double>(a.rows), size = static_cast<double>(share);
   for (int64_t g = 0; g < a.groups; ++g) {
@@ -183,8 +183,8 @@ int64_t backward_bytes(const GroupNormBackwardArgs<T>& a) {
 
 // An image's shares of dbias and dweight, and dx = scale dz + slope (x - mean) + constant.
 template <class T>
-void fold_gradient(const GroupNormBackwardArgs<T>& a, const Rows<T>& rows, int64_t image, const Slot<T>& slot,
-                   double* shares) {
+__attribute__((noinline)) void fold_gradient(const GroupNormBackwardArgs<T>& a, const Rows<T>& rows, int64_t image,
+                                             const Slot<T>& slot, double* shares) {
   const int64_t channels = a.channels, share = channels / a.groups;
   double *dbias = shares + image * 2 * channels, *dweight = dbias + channels;
   for (int64_t c = 0; c < 2 * channels; ++c) dbias[c] = 0;

@@ -16,6 +16,25 @@ __attribute__((noinline)) void activate_rows(const TileArgs<T>& t, int rows) {
     }
 }
 
+// The end of a tile that has fewer columns than its vectors have lanes.
+template <class T>
+__attribute__((noinline)) void finish_part(const TileArgs<T>& t, const Vec<T>* acc, int rows, int vectors) {
+  constexpr int kL = kLanes<T>;
+  const T* bias = t.epilogue ? t.epilogue->bias : nullptr;
+  const bool relu = t.epilogue && t.epilogue->activation == Activation::relu;
+  for (int p = 0; p < rows; ++p)
+    for (int64_t j = 0; j < t.cols; j += kL) {
+      const int64_t n = t.cols - j < kL ? t.cols - j : kL;
+      T* c = t.c + p * t.c_row + j;
+      Vec<T> y = acc[p * vectors + j / kL];
+      if (t.accumulate) y = load_n(c, n) + y;
+      if (bias) y = y + load_n(bias + j, n);
+      if (relu) y = activate<Activation::relu, T>(y, y);
+      store_n(c, y, n);
+    }
+  if (t.epilogue && t.epilogue->activation > Activation::relu) activate_rows(t, rows);
+}
+
 // Rows of B that are on their way while one is used.
 constexpr int64_t kAhead = 8;
 
@@ -55,30 +74,32 @@ void tile(const TileArgs<T>& t) {
     }
   }
 
-  const bool whole = t.cols == NV * kL;
+  if (t.cols < NV * kL) {
+    Vec<T> made[P][NV];
 #pragma GCC unroll 16
-  for (int p = 0; p < P; ++p) {
-    T* c = t.c + p * t.c_row;
+    for (int p = 0; p < P; ++p)
 #pragma GCC unroll 8
-    for (int v = 0; v < NV; ++v) {
-      int64_t n = t.cols - v * kL;
-      n = n > kL ? kL : n;
-      if (n <= 0) break;
-      Vec<T> y = acc[p][v];
-      if (t.accumulate) y = (whole ? load(c + v * kL) : load_n(c + v * kL, n)) + y;
-      if (t.epilogue) {
-        const Epilogue<T>& e = *t.epilogue;
-        if (e.bias) y = y + (whole ? load(e.bias + v * kL) : load_n(e.bias + v * kL, n));
-        if (e.activation == Activation::relu) y = activate<Activation::relu, T>(y, y);
-      }
-      if (t.streaming && whole)
-        stream(c + v * kL, y);
-      else if (whole)
-        store(c + v * kL, y);
-      else
-        store_n(c + v * kL, y, n);
-    }
+      for (int v = 0; v < NV; ++v) made[p][v] = acc[p][v];
+    return finish_part(t, made[0], P, NV);
   }
+  // One thing after the other over all vectors: nested, the choices would multiply the code.
+  const auto each = [&](const auto& f) {
+#pragma GCC unroll 16
+    for (int p = 0; p < P; ++p)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) f(acc[p][v], t.c + p * t.c_row + v * kL, v * kL);
+  };
+  if (t.accumulate) each([](Vec<T>& y, T* c, int64_t) { y = load(c) + y; });
+  if (t.epilogue) {
+    const T* bias = t.epilogue->bias;
+    if (bias) each([&](Vec<T>& y, T*, int64_t j) { y = y + load(bias + j); });
+    if (t.epilogue->activation == Activation::relu)
+      each([](Vec<T>& y, T*, int64_t) { y = activate<Activation::relu, T>(y, y); });
+  }
+  if (t.streaming)
+    each([](Vec<T>& y, T* c, int64_t) { stream(c, y); });
+  else
+    each([](Vec<T>& y, T* c, int64_t) { store(c, y); });
   if (t.epilogue && t.epilogue->activation > Activation::relu) activate_rows(t, P);
 }
 
