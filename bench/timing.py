@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SETTLE = 0.005  # seconds; GNU's OpenMP workers spin for about 4 ms after their work is done
+REST = 0.25  # seconds given to the contender before to come to rest: OpenBLAS spins for 0.1
+SLICE = 0.005  # more than the 4 ms after which Linux books the time of a running thread
 WARM = 0.002
 TURN = 0.004
 LONG = 0.1  # a call of this length needs no warming: its warm-up is its turn
@@ -58,8 +59,9 @@ def interleave(
 ) -> Race:
     """Time the contenders in turns, A B C A B C, until the medians settle or `budget` is spent.
 
-    A turn waits until the contender before has come to rest, warms its own caches and threads, and
-    then times calls for at least 4 ms. The wait is a busy one: a core that sleeps comes back slow.
+    A turn waits until the threads of the contender before are at rest, warms its own caches and
+    threads, and then times calls for at least 4 ms. The wait is a busy one: a core that sleeps
+    comes back slow.
     Each contender has the same share of the budget, so that a slow one takes fewer turns.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
@@ -80,16 +82,24 @@ def interleave(
 
 def turn(call: Call, clock: Clock) -> float:
     """Mean seconds of a call in one turn."""
-    wait(SETTLE, clock)
+    settle(clock)
     warming = repeat(call, WARM, clock)
     return warming if warming > LONG else repeat(call, TURN, clock)
 
 
-def wait(seconds: float, clock: Clock) -> None:
-    """Keep this core busy."""
-    end = clock() + seconds
-    while clock() < end:
-        pass
+def settle(clock: Clock, cpu: Clock = time.process_time) -> None:
+    """Keep this core busy until it is the only one that this process keeps busy.
+
+    GNU's OpenMP workers spin for 4 to 10 ms after their work is done, on the core that the next
+    contender needs: with a fixed wait of 5 ms, work of 0.1 ms appeared to take twice its time.
+    """
+    begin = clock()
+    while clock() - begin < REST:
+        start, used = clock(), cpu()
+        while clock() - start < SLICE:
+            pass
+        if cpu() - used < 1.2 * (clock() - start):
+            break
 
 
 def repeat(call: Call, least: float, clock: Clock) -> float:

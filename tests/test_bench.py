@@ -17,7 +17,7 @@ from bench.contenders import OURS, enter
 from bench.record import Point, Result, Row, Step, read
 from bench.suites import SUITES
 from bench.table import Column, Table, ratio, seconds, size
-from bench.timing import LEAST, Race, Timing, interleave
+from bench.timing import LEAST, REST, Race, Timing, interleave, settle
 from fastnn import reference
 from fastnn.specs import SPECS, Spec
 from fastnn.specs._check import Mismatch
@@ -55,6 +55,19 @@ class Clock:
                 self.now += next(turns)
 
         return call
+
+
+def test_a_turn_waits_for_threads_that_still_spin() -> None:
+    clock = Clock()
+
+    def settled_at(rests_at: float) -> float:
+        start = clock.now
+        settle(clock, cpu=lambda: clock.now + min(clock.now, start + rests_at))
+        return clock.now - start
+
+    assert settled_at(0.0) < 0.006
+    assert 0.020 < settled_at(0.018) < 0.026
+    assert REST <= settled_at(9.0) < REST + 0.006
 
 
 def test_a_quiet_race_ends_when_it_has_settled() -> None:
