@@ -88,8 +88,17 @@ class Result:
         """Write the run as JSON; a file that is there is replaced at once or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(path.name + ".new")
-        new.write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
+        new.write_text(json.dumps(rounded(asdict(self)), indent=1) + "\n", "utf-8")
         new.replace(path)
+
+
+def rounded(value: Any) -> Any:
+    """Plain data with floats of five digits: no measurement has more."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def read(path: Path) -> Result:
