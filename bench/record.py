@@ -88,8 +88,19 @@ class Result:
         """Write the run as JSON; a file that is there is replaced at once or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(path.name + ".new")
-        new.write_text(json.dumps(rounded(asdict(self)), indent=1) + "\n", "utf-8")
+        new.write_text(lines(rounded(asdict(self))), "utf-8")
         new.replace(path)
+
+
+def lines(data: Mapping[str, Any]) -> str:
+    """JSON with a line for each row: a change of one is a line of a diff."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, list) and value:
+            return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
+        return json.dumps(value)
+
+    return "{\n" + ",\n".join(f'"{key}": {text(value)}' for key, value in data.items()) + "\n}\n"
 
 
 def rounded(value: Any) -> Any:

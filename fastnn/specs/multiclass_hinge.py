@@ -12,7 +12,7 @@ NAME = "multiclass_hinge"
 
 def case(label: str, n: int, c: int, integers: Any = np.int64, **options: Any) -> Case:
     def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Arrays, Options]:
-        # Multiples of 1/64: the margins are exact, so that both dtypes agree where one is at the kink.
+        # Multiples of 1/64: margins are exact, so that both dtypes agree where one is at the kink.
         scores = (np.round(64 * rng.standard_normal((n, c))) / 64).astype(dtype)
         return {"scores": scores, "target": rng.integers(0, c, n).astype(integers)}, dict(options)
 
