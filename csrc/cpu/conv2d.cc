@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "cpu/conv_correlations.h"
 #include "cpu/depthwise.h"
+#include "cpu/disjoint.h"
 #include "cpu/grouped.h"
 #include "cpu/pointwise.h"
 #include "cpu/winograd_gradient.h"
@@ -290,10 +291,12 @@ template <class T>
 struct DirectWay {
   const Conv2dArgs<T>& a;
   int64_t forward_bytes() const { return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width); }
-  int64_t input_gradient_bytes() const { return direct_input_gradient_bytes(a); }
+  int64_t input_gradient_bytes() const {
+    return is_disjoint(a) ? Disjoint<T>{a}.bytes() : direct_input_gradient_bytes(a);
+  }
   int64_t weight_gradient_bytes() const { return WeightGradient<T>(a).bytes(); }
   void forward() const { direct_forward(a); }
-  void input_gradient() const { direct_input_gradient(a); }
+  void input_gradient() const { is_disjoint(a) ? Disjoint<T>{a}.input_gradient() : direct_input_gradient(a); }
   void weight_gradient() const { direct_weight_gradient(a); }
 };
 
