@@ -31,6 +31,30 @@ FASTNN_INLINE void transpose(Vec<T>* v) {
   }
 }
 
+// The n values from p, again and again: 8, 16 or 32 bytes of them, less than a vector.
+template <class T, int n>
+FASTNN_INLINE Vec<T> repeat(const T* p) {
+  constexpr int kSize = n * static_cast<int>(sizeof(T));
+  static_assert(kSize == 8 || kSize == 16 || kSize == 32);
+  static_assert(kSize < kVectorBytes);
+  if constexpr (kSize == 8) {
+    double pair;
+    __builtin_memcpy(&pair, p, 8);
+    return reinterpret_cast<Vec<T>>(splat(pair));
+  }
+#if defined(__AVX512F__)  // all lanes of a mask: GCC 12 warns of the plain form
+  else if constexpr (kSize == 16)
+    return reinterpret_cast<Vec<T>>(
+        _mm512_maskz_broadcast_f32x4(0xffff, _mm_loadu_ps(reinterpret_cast<const float*>(p))));
+  else
+    return reinterpret_cast<Vec<T>>(
+        _mm512_maskz_broadcast_f64x4(0xff, _mm256_loadu_pd(reinterpret_cast<const double*>(p))));
+#elif defined(__AVX__)
+  else
+    return reinterpret_cast<Vec<T>>(_mm256_broadcast_ps(reinterpret_cast<const __m128*>(p)));
+#endif
+}
+
 // Lane j of the result is the sum of the lanes of v[j]; v is used up. Halves are folded as in sum_lanes.
 template <class T, int kHalf = kLanes<T> / 2>
 FASTNN_INLINE Vec<T> sum_each(Vec<T>* v) {

@@ -1,8 +1,10 @@
 #include "ops/conv2d.h"
 
 #include "core/parallel.h"
-#include "cpu/correlation.h"
+#include "cpu/conv_correlations.h"
 #include "cpu/depthwise.h"
+#include "cpu/disjoint.h"
+#include "cpu/grouped.h"
 #include "cpu/pointwise.h"
 #include "cpu/winograd_gradient.h"
 #include "ops/linear.h"
@@ -30,18 +32,6 @@ void run_correlation(const Correlation<T>& c, const WeightStrides& strides, cons
 // ---- forward ----
 
 template <class T>
-Correlation<T> forward_correlation(const Conv2dArgs<T>& a) {
-  Correlation<T> c{};
-  c.in = a.x;
-  c.n = a.n, c.ih = a.ih, c.iw = a.iw, c.ci = a.ci / a.groups, c.in_pixel = a.ci;
-  c.oh = a.oh, c.ow = a.ow;
-  c.rows = {a.kh, -a.pad_top, a.dilation_h, a.stride_h, 0, 1};
-  c.cols = {a.kw, -a.pad_left, a.dilation_w, a.stride_w, 0, 1};
-  c.plan();
-  return c;
-}
-
-template <class T>
 void direct_forward(const Conv2dArgs<T>& a) {
   const int64_t ci = a.ci / a.groups, co = a.co / a.groups;
   Correlation<T> c = forward_correlation(a);
@@ -55,29 +45,6 @@ void direct_forward(const Conv2dArgs<T>& a) {
 }
 
 // ---- input gradient ----
-
-template <class T>
-Correlation<T> gradient_correlation(const Conv2dArgs<T>& a, int64_t phase_h, int64_t phase_w) {
-  Correlation<T> c{};
-  c.in = a.dy;
-  c.n = a.n, c.ih = a.oh, c.iw = a.ow, c.ci = a.co / a.groups, c.in_pixel = a.co;
-  c.oh = (a.ih - phase_h + a.stride_h - 1) / a.stride_h;
-  c.ow = (a.iw - phase_w + a.stride_w - 1) / a.stride_w;
-  c.rows = gradient_taps(phase_h, a.kh, a.stride_h, a.dilation_h, a.pad_top);
-  c.cols = gradient_taps(phase_w, a.kw, a.stride_w, a.dilation_w, a.pad_left);
-  if (c.rows.count == 0 || c.cols.count == 0) {
-    c.rows = {0, 0, 1, 1, 0, 1};
-    c.cols = {0, 0, 1, 1, 0, 1};
-  }
-  c.plan();
-  return c;
-}
-
-template <class T, class F>
-void for_phases(const Conv2dArgs<T>& a, const F& f) {
-  for (int64_t h = 0; h < a.stride_h && h < a.ih; ++h)
-    for (int64_t w = 0; w < a.stride_w && w < a.iw; ++w) f(h, w);
-}
 
 template <class T>
 int64_t direct_input_gradient_bytes(const Conv2dArgs<T>& a) {
@@ -283,6 +250,17 @@ struct DepthwiseWay {
   void weight_gradient() const { depthwise_weight_gradient(a); }
 };
 
+template <class T>
+struct GroupedWay {
+  const Conv2dArgs<T>& a;
+  int64_t forward_bytes() const { return grouped_forward_workspace(a); }
+  int64_t input_gradient_bytes() const { return grouped_input_gradient_workspace(a); }
+  int64_t weight_gradient_bytes() const { return grouped_weight_gradient_workspace(a); }
+  void forward() const { grouped_forward(a); }
+  void input_gradient() const { grouped_input_gradient(a); }
+  void weight_gradient() const { grouped_weight_gradient(a); }
+};
+
 struct WinogradWay {
   const Conv2dArgs<float>& a;
   Winograd correlation() const {
@@ -313,10 +291,12 @@ template <class T>
 struct DirectWay {
   const Conv2dArgs<T>& a;
   int64_t forward_bytes() const { return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width); }
-  int64_t input_gradient_bytes() const { return direct_input_gradient_bytes(a); }
+  int64_t input_gradient_bytes() const {
+    return is_disjoint(a) ? Disjoint<T>{a}.bytes() : direct_input_gradient_bytes(a);
+  }
   int64_t weight_gradient_bytes() const { return WeightGradient<T>(a).bytes(); }
   void forward() const { direct_forward(a); }
-  void input_gradient() const { direct_input_gradient(a); }
+  void input_gradient() const { is_disjoint(a) ? Disjoint<T>{a}.input_gradient() : direct_input_gradient(a); }
   void weight_gradient() const { direct_weight_gradient(a); }
 };
 
@@ -324,6 +304,7 @@ template <class T, class F>
 auto choose(const Conv2dArgs<T>& a, const F& f) {
   if (is_pointwise(a)) return f(PointwiseWay<T>{a});
   if (is_depthwise(a)) return f(DepthwiseWay<T>{a});
+  if (is_grouped(a)) return f(GroupedWay<T>{a});
   if constexpr (sizeof(T) == sizeof(float))
     if (use_winograd(a)) return f(WinogradWay{a});
   return f(DirectWay<T>{a});

@@ -59,9 +59,10 @@ struct Correlation {
   int64_t in_pixel;
   int64_t oh, ow;  // the grid of outputs
   Taps rows, cols;
+  int64_t lanes = 1;  // elements in scratch for each of a pixel's channels
 
   // ---- derived by plan() ----
-  int64_t block;  // channels side by side in scratch: 16, or all of fewer
+  int64_t block;  // elements of a pixel in scratch: of 16 channels, or of all of fewer
   int64_t blocks;
   int64_t tap_step;     // columns between neighbouring taps
   bool merges;          // taps a stride apart are neighbours in scratch
@@ -74,7 +75,7 @@ struct Correlation {
   int64_t depth;        // length of the whole reduction: rows of the packed weights
 
   void plan() {
-    block = ci < kBlock ? ci : kBlock;
+    block = (ci < kBlock ? ci : kBlock) * lanes;
     blocks = (ci + kBlock - 1) / kBlock;
     tap_step = cols.step < 0 ? -cols.step : cols.step;
     merges = cols.stride % tap_step == 0;
@@ -190,7 +191,7 @@ static int64_t list_segments(const Correlation<T>& c, int64_t first, int64_t las
       for (int64_t g = 0; g < c.groups; ++g) {
         const int64_t b = c.weight_row(cb, t, g), size = c.group_size(g);
         const int64_t start = a + c.tap_offset(g);
-        if (channels == c.block) {
+        if (channels * c.lanes == c.block) {
           list[count++] = {start, b * b_width, size * channels};
         } else {
           for (int64_t m = 0; m < size; ++m)

@@ -59,6 +59,8 @@ struct Gemm {
   Epilogue<T> epilogue;
   int width;
   Batch batch{};
+  const T* panels_b = nullptr;  // all of B as PanelPacker leaves it, for k <= kDepth, or null
+  int64_t c_matrix = 0;         // elements from one matrix of C to the next, 0: m rows
 
   // ---- derived by plan() ----
   int64_t batches = 1;
@@ -87,6 +89,7 @@ struct Gemm {
 
   void plan() {
     batches = batch.count();
+    if (c_matrix == 0) c_matrix = m * c_row;
     // Few outputs, long sums: 2048 products or more a part.
     const int64_t outputs = batches * ((m + 63) / 64) * ((n + 127) / 128);
     if (outputs < 8 && k >= 4096) {
@@ -100,6 +103,7 @@ struct Gemm {
     in_place = b.by_rows() && (m <= kTileRows || k <= kFewDepth);
     if (in_place && k <= kFewDepth) tile_rows = kFewRows;
     if (cost() <= kSerialBytes) width = 1;
+    if (in_place || k > kDepth) panels_b = nullptr;
     choose_grid();
     if (tasks() < width) width = static_cast<int>(tasks());
   }
@@ -113,7 +117,7 @@ struct Gemm {
     for (int64_t p = panels() < most ? panels() : most; p >= 1; p /= 2) {
       for (int64_t d = 1; d == 1 || m / d >= 2 * tile_rows; d *= 2) {
         const int64_t rows = (m + d - 1) / d, count = batches * splits * d * ((panels() + p - 1) / p);
-        const int64_t pack = in_place ? 0 : (b.by_rows() ? 8 : 12) * p * depth;
+        const int64_t pack = in_place || panels_b ? 0 : (b.by_rows() ? 8 : 12) * p * depth;
         const int64_t task = 500 + rows * p * (2 * depth + 8) + pack + rows * depth / (far() ? 2 : 8);
         const int64_t time = width > 1 ? (4 * ((count + width - 1) / width) + 1) * task : count * task;
         if (best < 0 || time < best) {
@@ -169,7 +173,7 @@ struct Gemm {
       x.row = m * rb / down, x.rows = m * (rb + 1) / down - x.row;
       x.col = cb * across * kWide;
       x.cols = n - x.col < across * kWide ? n - x.col : across * kWide;
-      x.c = splits > 1 ? partial + (s * batches + i) * m * n : c + i * m * c_row;
+      x.c = splits > 1 ? partial + (s * batches + i) * m * n : c + i * c_matrix;
       x.c_row = splits > 1 ? n : c_row;
       x.packed = scratch + worker * worker_size();
       x.copied = x.packed + packed_b();
@@ -208,9 +212,10 @@ struct Gemm {
       return;
     }
     const PanelPacker<T> packer{x.b, x.k0, x.depth, x.col, x.cols, x.packed};
+    const T* packed = panels_b ? panels_b + x.col * k : x.packed;
     if (in_place)
       packer.run_rest();
-    else
+    else if (!panels_b)
       packer.run();
     const bool copies = copies_a();
     const Walk walk = a.by_rows() ? Walk::any_rows : Walk::transposed;
@@ -255,7 +260,7 @@ struct Gemm {
           if (far())
             for (int64_t r = 0; r < rows; ++r)
               for (int64_t v = 0; v < cols; v += 64 / kBytes) prefetch_l2(c_tile + r * x.c_row + j + cols + v);
-          t.b = in_place && j + cols <= x.cols ? x.b.at(x.k0, x.col + j) : x.packed + j * x.depth;
+          t.b = in_place && j + cols <= x.cols ? x.b.at(x.k0, x.col + j) : packed + j * x.depth;
           t.c = c_tile + j;
           t.cols = x.cols - j < cols ? x.cols - j : cols;
           fn(t);
@@ -281,7 +286,7 @@ struct Gemm {
   void add_parts(const T* partial) const {
     constexpr int64_t kL = kLanes<T>;
     parallel_blocks(batches * m, width, (splits + 1) * batches * m * n * kBytes, [&](int64_t r, int) {
-      T* row = c + r * c_row;
+      T* row = c + r / m * c_matrix + r % m * c_row;
       for (int64_t j = 0; j < n; j += kL) {
         const int64_t lanes = n - j < kL ? n - j : kL;
         Vec<T> sum{};

@@ -189,6 +189,22 @@ SPECS = (
             ),
             case("dilation and stride", (1, 3, 12, 11), (4, 3, 3, 2), stride=2, dilation=2),
             case("groups 2", (2, 6, 7, 7), (4, 3, 3, 3), padding=1, groups=2),
+            case("groups of 2", (2, 32, 7, 15), (32, 2, 3, 3), padding=1, groups=16),
+            case(
+                "groups of 4, stride 2", (3, 16, 9, 8), (16, 4, 3, 3), stride=2, padding=1, groups=4
+            ),
+            case(
+                "groups of 4, stride 3", (2, 32, 9, 8), (32, 4, 2, 2), stride=3, padding=1, groups=8
+            ),
+            case("groups of 8", (2, 32, 6, 5), (32, 8, 5, 3), padding=(2, 1), groups=4),
+            case(
+                "groups of 4, dilated",
+                (1, 16, 9, 8),
+                (16, 4, 3, 3),
+                padding=2,
+                dilation=2,
+                groups=4,
+            ),
             case("depthwise", (2, 17, 9, 9), (17, 1, 3, 3), padding=1, groups=17),
             case(
                 "depthwise, stride 2", (1, 16, 9, 8), (16, 1, 3, 3), stride=2, padding=1, groups=16

@@ -110,6 +110,8 @@ SPECS = (
             case("3x3, padding 1", (2, 3, 8, 9), (3, 5, 3, 3), padding=1),
             case("one pixel", (1, 1, 1, 1), (1, 1, 1, 1)),
             case("2x2, stride 2", (2, 17, 5, 4), (17, 16, 2, 2), stride=2),
+            case("2x2, stride 2, long rows", (3, 17, 3, 31), (17, 16, 2, 2), stride=2),
+            case("2x3, stride (2, 3), long rows", (2, 5, 2, 16), (5, 7, 2, 3), stride=(2, 3)),
             case(
                 "no bias, stride 2",
                 (2, 5, 4, 5),
