@@ -28,13 +28,13 @@ struct Slot {
 };
 
 // For each image prepare(image, slot), sums(image, block, slot, lanes) for all blocks, fold(image, slot), then
-// apply(image, block, slot) backwards: what was read last is still in the caches. Images that fit L2 go to the
-// threads whole, larger ones are shared by all, one after the other. Neither changes a bit.
+// apply(image, block, slot) backwards: what was read last is still in the caches. Images whose inputs fit L2 go to
+// the threads whole, larger ones are shared by all, one after the other. Neither changes a bit.
 template <class T, class Prepare, class Sums, class Fold, class Apply>
 void for_images(int64_t images, const Rows<T>& rows, int width, int64_t arrays, void* workspace, const Prepare& prepare,
                 const Sums& sums, const Fold& fold, const Apply& apply) {
-  const int64_t bytes = rows.rows * rows.channels * arrays * static_cast<int64_t>(sizeof(T));
-  if (bytes <= kSerialBytes || (bytes <= (1 << 20) && images >= 4 * width)) {
+  const int64_t array = rows.rows * rows.channels * static_cast<int64_t>(sizeof(T)), bytes = arrays * array;
+  if (bytes <= kSerialBytes || (bytes - array <= (1 << 20) && images >= 4 * width)) {
     const Pieces pieces(images, 65536 / bytes + 1);
     parallel_blocks(pieces.count, width, images * bytes, [&](int64_t piece, int worker) {
       const Slot<T> slot(rows, workspace, worker);
