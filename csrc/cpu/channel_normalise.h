@@ -13,9 +13,11 @@ namespace fastnn::FASTNN_ISA {
 template <Activation A>
 inline constexpr int kAtOnce = A == Activation::elu || A == Activation::sigmoid || A == Activation::tanh ? 1 : 4;
 
+// ahead: how far on lies what the next blocks need, to be brought to L2 while this block, found there, is worked on;
+// 0: x itself comes from memory, and its next page is asked for.
 template <class T, Activation A, bool kResidual>
 void normalise_block(const BatchNormArgs<T>& a, const Rows<T>& rows, int64_t block, bool streaming, const T* mean,
-                     const T* scale, const T* bias) {
+                     const T* scale, const T* bias, int64_t ahead = 0) {
   const Vec<T> parameter = splat(a.activation_parameter);
   auto strips = [&]<int R, bool kWhole>(int64_t offset, int64_t lane, int64_t n) {
     const Vec<T> m = load_some<kWhole>(mean + lane, n), s = load_some<kWhole>(scale + lane, n),
@@ -23,7 +25,10 @@ void normalise_block(const BatchNormArgs<T>& a, const Rows<T>& rows, int64_t blo
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const int64_t at = offset + r * rows.length;
-      prefetch(a.x + at + kAhead<T>);
+      if (ahead)
+        prefetch_l2(a.x + at + ahead);
+      else
+        prefetch(a.x + at + kAhead<T>);
       if constexpr (kResidual) prefetch(a.residual + at + kAhead<T>);
       Vec<T> z = fma(load_some<kWhole>(a.x + at, n) - m, s, b);
       if constexpr (kResidual) z += load_some<kWhole>(a.residual + at, n);
@@ -60,6 +65,7 @@ struct NormaliseGradient {
   const BatchNormBackwardArgs<T>& a;
   const Rows<T>& rows;
   T *mean, *scale, *bias, *slope, *constant;
+  int64_t distance = kAhead<T>;  // to what apply asks for, into L2
 
   // dz = dy * act'(y).
   template <bool kWhole>
@@ -96,8 +102,8 @@ struct NormaliseGradient {
     // One strip after the other: three arrays at four places each ran at 80 % of this.
     rows.template sweep_block<1>(block, [&]<int, bool kWhole>(int64_t at, int64_t lane, int64_t n) {
       const T* source = kResidual == ResidualGradient::read ? a.dresidual : a.dy;
-      prefetch(a.x + at + kAhead<T>);
-      prefetch(source + at + kAhead<T>);
+      prefetch_l2(a.x + at + distance);
+      prefetch_l2(source + at + distance);
       const Vec<T> centred = load_some<kWhole>(a.x + at, n) - load_some<kWhole>(mean + lane, n);
       Vec<T> dz;
       if constexpr (kResidual == ResidualGradient::read)

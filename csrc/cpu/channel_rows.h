@@ -35,7 +35,7 @@ struct ChannelRows {
     blocks = (strips + per_block - 1) / per_block;
     if (blocks < 1) blocks = 1;
     per_tile = 4096 / (length * static_cast<int64_t>(sizeof(T)));
-    if (per_tile < 4) per_tile = 4096;
+    if (per_tile < 4) per_tile = 4;
   }
 
   int64_t block_rows(int64_t block) const {

@@ -9,6 +9,7 @@ namespace {
 // What one image needs while it is worked on.
 template <class T>
 struct Slot {
+  int64_t ahead = 0;                 // from an image to the next one of this thread, which the last pass asks for; or 0
   double *partial, *first, *second;  // two sums a block and channel; two numbers a channel
   T *mean, *scale, *bias, *slope, *constant, *lanes;
 
@@ -28,16 +29,17 @@ struct Slot {
 };
 
 // For each image prepare(image, slot), sums(image, block, slot, lanes) for all blocks, fold(image, slot), then
-// apply(image, block, slot) backwards: what was read last is still in the caches. Images that fit L2 go to the
-// threads whole, larger ones are shared by all, one after the other. Neither changes a bit.
+// apply(image, block, slot) backwards: what was read last is still in the caches. Images whose inputs fit L2 go to
+// the threads whole, larger ones are shared by all, one after the other. Neither changes a bit.
 template <class T, class Prepare, class Sums, class Fold, class Apply>
 void for_images(int64_t images, const Rows<T>& rows, int width, int64_t arrays, void* workspace, const Prepare& prepare,
                 const Sums& sums, const Fold& fold, const Apply& apply) {
-  const int64_t bytes = rows.rows * rows.channels * arrays * static_cast<int64_t>(sizeof(T));
-  if (bytes <= kSerialBytes || (bytes <= (1 << 20) && images >= 4 * width)) {
+  const int64_t array = rows.rows * rows.channels * static_cast<int64_t>(sizeof(T)), bytes = arrays * array;
+  if (bytes <= kSerialBytes || (bytes - array <= (1 << 20) && images >= 4 * width)) {
     const Pieces pieces(images, 65536 / bytes + 1);
     parallel_blocks(pieces.count, width, images * bytes, [&](int64_t piece, int worker) {
-      const Slot<T> slot(rows, workspace, worker);
+      Slot<T> slot(rows, workspace, worker);
+      slot.ahead = rows.rows * rows.channels;
       for (int64_t image = pieces.begin(piece); image < pieces.begin(piece + 1); ++image) {
         prepare(image, slot);
         for (int64_t block = 0; block < rows.blocks; ++block) sums(image, block, slot, slot.lanes);
@@ -164,9 +166,9 @@ void forward(const GroupNormArgs<T>& a) {
           b.activation_parameter = a.activation_parameter;
           if (a.residual) {
             b.residual = a.residual + image * size;
-            normalise_block<T, A, true>(b, rows, block, streaming, slot.mean, slot.scale, slot.bias);
+            normalise_block<T, A, true>(b, rows, block, streaming, slot.mean, slot.scale, slot.bias, slot.ahead);
           } else {
-            normalise_block<T, A, false>(b, rows, block, streaming, slot.mean, slot.scale, slot.bias);
+            normalise_block<T, A, false>(b, rows, block, streaming, slot.mean, slot.scale, slot.bias, slot.ahead);
           }
         });
   });
@@ -225,7 +227,8 @@ void backward(const GroupNormBackwardArgs<T>& a) {
       b.dy = a.dy + image * size, b.x = a.x + image * size, b.y = a.y + image * size, b.dx = a.dx + image * size;
       b.activation_parameter = a.activation_parameter;
       if (a.dresidual) b.dresidual = a.dresidual + image * size;
-      body(NormaliseGradient<T, A, kRecompute>{b, rows, slot.mean, slot.scale, slot.bias, slot.slope, slot.constant});
+      body(NormaliseGradient<T, A, kRecompute>{b, rows, slot.mean, slot.scale, slot.bias, slot.slope, slot.constant,
+                                               slot.ahead ? slot.ahead : kAhead<T>});
     };
     for_images<T>(
         a.images, rows, a.width, 3, slots,

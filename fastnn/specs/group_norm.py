@@ -223,6 +223,7 @@ SPECS = (
         large=(
             case("images", (5, 36, 64, 63), 4, residual=True, activation="relu"),
             case("small images", (401, 24, 5, 5), 3),
+            case("many channels", (9, 1600, 7, 7), 32),
             case("more than the caches", (9, 48, 101, 101), 4, activation="relu"),
         ),
         bench=(

@@ -169,7 +169,8 @@ SPECS = (
             case("4096", (4096, 4096)),
             case("odd length", (8192, 1001)),
             case("in the caches", (256, 768)),
-            case("ConvNeXt stage 1", (8, 56, 56, 96)),
+            # rank 3: the benchmark puts arrays of rank 4 in channels-last order, not in rows
+            case("ConvNeXt stage 1", (8, 56 * 56, 96)),
         ),
     ),
 )
