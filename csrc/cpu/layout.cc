@@ -1,7 +1,7 @@
 #include "ops/layout.h"
 
-#include "core/parallel.h"
-#include "core/vec.h"
+#include "core/vec_shuffle.h"
+#include "cpu/pixels.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -13,10 +13,36 @@ FASTNN_INLINE T read(const char* p) {
   return x;
 }
 
+// copy_plane where a column lies along src, rows and cols being kLanes at least: squares of a vector's side
+// turned in registers, those of a cache line of dst one after the other. The last square of a row or of a
+// column overlaps the one before.
+template <bool kStreaming, class T>
+void turn_plane(const char* src, int64_t col_stride, T* dst, int64_t rows, int64_t cols) {
+  constexpr int64_t kW = kLanes<T>, kLine = 64 / static_cast<int64_t>(sizeof(T));
+  for (int64_t c0 = 0; c0 < cols; c0 += kLine)
+    for (int64_t r0 = 0; r0 < rows; r0 += kW)
+      for (int64_t c1 = c0; c1 < cols && c1 < c0 + kLine; c1 += kW) {
+        const int64_t r = r0 + kW <= rows ? r0 : rows - kW, c = c1 + kW <= cols ? c1 : cols - kW;
+        const char* from = src + r * static_cast<int64_t>(sizeof(T)) + c * col_stride;
+        T* to = dst + r * cols + c;
+        Vec<T> v[kW];
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < kW; ++i) v[i] = read<Vec<T>>(from + i * col_stride);
+        transpose<T>(v);
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < kW; ++i) put<kStreaming>(to + i * cols, v[i]);
+      }
+  if (kStreaming) stream_fence();
+}
+
 // dst[r][c] = src[r * row_stride + c * col_stride]: tiles of 16 rows by 16 columns, so that of a
 // transposition both sides' cache lines are used whole while they are in L1.
 template <class T>
-void copy_plane(const char* src, int64_t row_stride, int64_t col_stride, T* dst, int64_t rows, int64_t cols) {
+void copy_plane(const char* src, int64_t row_stride, int64_t col_stride, T* dst, int64_t rows, int64_t cols,
+                bool streaming) {
+  if (row_stride == static_cast<int64_t>(sizeof(T)) && rows >= kLanes<T> && cols >= kLanes<T>)
+    return streaming ? turn_plane<true>(src, col_stride, dst, rows, cols)
+                     : turn_plane<false>(src, col_stride, dst, rows, cols);
   if (col_stride == static_cast<int64_t>(sizeof(T))) {
     for (int64_t r = 0; r < rows; ++r) __builtin_memcpy(dst + r * cols, src + r * row_stride, cols * sizeof(T));
     return;
@@ -66,20 +92,22 @@ void strided_copy_impl(const StridedCopyArgs<T>& a) {
   // Blocks of about 64 KB: rows of a plane, at least 16 so that the tiles stay whole.
   int64_t block_rows = (65536 / static_cast<int64_t>(sizeof(T)) + cols - 1) / cols;
   block_rows = block_rows < 16 ? 16 : (block_rows + 15) / 16 * 16;
+  const bool streaming = can_stream_pixels(a.dst, total / cols, cols);
   const int64_t blocks_per_plane = (rows + block_rows - 1) / block_rows;
-  parallel_blocks(
-      planes * blocks_per_plane, a.width, 2 * total * static_cast<int64_t>(sizeof(T)), [&](int64_t block, int) {
-        const int64_t plane = block / blocks_per_plane;
-        const int64_t r0 = block % blocks_per_plane * block_rows;
-        const int64_t n = rows - r0 < block_rows ? rows - r0 : block_rows;
-        const char* src = a.src + r0 * strides[rank - 2];
-        int64_t index = plane;
-        for (int i = rank - 3; i >= 0; --i) {
-          src += index % shape[i] * strides[i];
-          index /= shape[i];
-        }
-        copy_plane(src, strides[rank - 2], strides[rank - 1], a.dst + plane * rows * cols + r0 * cols, n, cols);
-      });
+  parallel_blocks(planes * blocks_per_plane, a.width, 2 * total * static_cast<int64_t>(sizeof(T)),
+                  [&](int64_t block, int) {
+                    const int64_t plane = block / blocks_per_plane;
+                    const int64_t r0 = block % blocks_per_plane * block_rows;
+                    const int64_t n = rows - r0 < block_rows ? rows - r0 : block_rows;
+                    const char* src = a.src + r0 * strides[rank - 2];
+                    int64_t index = plane;
+                    for (int i = rank - 3; i >= 0; --i) {
+                      src += index % shape[i] * strides[i];
+                      index /= shape[i];
+                    }
+                    copy_plane(src, strides[rank - 2], strides[rank - 1], a.dst + plane * rows * cols + r0 * cols, n,
+                               cols, streaming);
+                  });
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ SPECS = (
         also=("is_channels_last",),
         returns_input=True,
         errors=(error("channels_last"), error("is_channels_last")),
-        large=(normal("images", {"x": (4, 64, 63, 65)}),),
+        large=(normal("images", {"x": (4, 64, 129, 129)}),),
         bench=(
             normal("ResNet-50 stage 1, batch 8", {"x": (8, 256, 56, 56)}),
             normal("photographs", {"x": (16, 3, 224, 224)}),
@@ -94,7 +94,7 @@ SPECS = (
                 "^flatten_backward: x_shape must be of length.*got",
             ),
         ),
-        large=(normal("images", {"x": (4, 64, 63, 65)}),),
+        large=(normal("images", {"x": (4, 64, 129, 129)}),),
         bench=(normal("VGG head", {"x": (64, 256, 4, 4)}), normal("LeNet", {"x": (64, 16, 5, 5)})),
     ),
 )
