@@ -14,7 +14,7 @@ FASTNN_INLINE Vec<T> activate(Vec<T> x, Vec<T> parameter) {
   else if constexpr (A == Activation::leaky_relu)
     return select<T>(x > zero, x, x * parameter);
   else if constexpr (A == Activation::elu)
-    return select<T>(x > zero, x, parameter * expm1<T>(x));
+    return select<T>(x >= zero, x, parameter * expm1<T>(x));
   else if constexpr (A == Activation::sigmoid)
     return sigmoid<T>(x);
   else if constexpr (A == Activation::tanh)

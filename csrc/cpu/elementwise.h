@@ -48,7 +48,8 @@ FASTNN_INLINE void map(int64_t n, int width, T* y, const F& f, const Inputs*... 
   parallel_blocks(blocks, width, n * static_cast<int64_t>(sizeof(T) * (1 + sizeof...(x))), [&](int64_t block, int) {
     const int64_t begin = block * kMapBlock<T>;
     const int64_t end = begin + kMapBlock<T> < n ? begin + kMapBlock<T> : n;
-    map_range<T>(begin, end, streaming, y, f, x...);
+    const F own = f;  // which no store can alias
+    map_range<T>(begin, end, streaming, y, own, x...);
   });
 }
 

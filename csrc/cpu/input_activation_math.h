@@ -9,23 +9,15 @@
 
 namespace fastnn::FASTNN_ISA {
 
+// exp(-(z + low) / 2) = p 2^n, |low| being below one ULP of z; z in [0, 1600] (double) or [0, 260] (float).
 template <class T>
-FASTNN_INLINE Vec<T> horner(Vec<T> x, const T* c, int count) {
-  Vec<T> p = splat(c[0]);
-#pragma GCC unroll 32
-  for (int i = 1; i < count; ++i) p = fma(p, x, splat(c[i]));
-  return p;
-}
-
-// exp(x + low) = p 2^n, |low| being below one ULP of x; x in [-800, 0] (double) or [-130, 0] (float).
-template <class T>
-FASTNN_INLINE Vec<T> exp_parts(Vec<T> x, Vec<T> low, Vec<Int<T>>& n) {
-  const Vec<T> p = expm1_reduced<T>(x, n) + static_cast<T>(1);
-  return fma(p, low, p);
+FASTNN_INLINE Vec<T> half_exp_parts(Vec<T> z, Vec<T> low, Vec<Int<T>>& n) {
+  const Vec<T> half = splat(static_cast<T>(-0.5));
+  return expm1_of_reduced<T>(fma(low, half, reduced<T>(z * half, n))) + static_cast<T>(1);
 }
 template <class T>
 FASTNN_INLINE Vec<T> exp_parts(Vec<T> x, Vec<Int<T>>& n) {
-  return expm1_reduced<T>(x, n) + static_cast<T>(1);
+  return expm1_of_reduced<T>(reduced<T>(x, n)) + static_cast<T>(1);
 }
 
 // Coefficients from the highest power: Chebyshev interpolation (mpmath, 60 digits) of
@@ -41,7 +33,6 @@ struct Series<float> {
   static constexpr float log1p[] = {-3.176057018e-3f, 1.954252726e-2f, -5.637361283e-2f, 1.05436238e-1f,
                                     -1.526966707e-1f, 1.966327426e-1f, -2.495161626e-1f, 3.33297105e-1f,
                                     -4.999989265e-1f, 9.999999947e-1f};  // 5.4e-9
-  static constexpr int tail_terms = 10, log1p_terms = 10;
   static constexpr float normal_limit = 15, gate_limit = 120, tanh_limit = 11.5f;
 };
 template <>
@@ -60,15 +51,13 @@ struct Series<double> {
       1.110721158529953785e-1, -1.249942706351438113e-1, 1.428565197527592618e-1, -1.666666184824853863e-1,
       1.999999974985652281e-1, -2.499999999200952343e-1, 3.333333333319752522e-1, -4.999999999999907897e-1,
       9.999999999999999896e-1};  // 1.1e-17
-  static constexpr int tail_terms = 23, log1p_terms = 21;
   static constexpr double normal_limit = 39.5, gate_limit = 760, tanh_limit = 22;
 };
 
 // min(|x|, most); NaN stays.
 template <class T>
 FASTNN_INLINE Vec<T> size_up_to(Vec<T> x, T most) {
-  const Vec<T> a = abs<T>(x);
-  return select<T>(a > most, splat(most), a);
+  return lesser<T>(splat(most), abs<T>(x));
 }
 
 // Phi(-a) = g p 2^n for the standard normal distribution function Phi, exp(-a^2 / 2) = p 2^n.
@@ -77,15 +66,20 @@ struct NormalTail {
   Vec<T> g, p;
   Vec<Int<T>> n;
   FASTNN_MEMBER explicit NormalTail(Vec<T> a) {
-    // a^2 to twice the precision, from the halves of a's digits: its rounding would be a^2 / 2 ULP of p.
-    constexpr Int<T> kHigh = ~((Int<T>{1} << (sizeof(T) == 4 ? 12 : 27)) - 1);
-    const Vec<T> high = bits<T, Int<T>>(bits<Int<T>, T>(a) & kHigh);
     const Vec<T> square = a * a;
-    const Vec<T> low = (high * high - square) + (a - high) * (a + high);
-    p = exp_parts<T>(square * static_cast<T>(-0.5), low * static_cast<T>(-0.5), n);
+    p = half_exp_parts<T>(square, square_rest(a, square), n);
     const Vec<T> r = static_cast<T>(1) / (a + static_cast<T>(4));
     const Vec<T> t = fma(a + a, r, splat(static_cast<T>(-1)));  // half an ULP of 1 at a = 0
-    g = horner<T>(t, Series<T>::tail, Series<T>::tail_terms) * r;
+    g = horner<T>(t, Series<T>::tail) * r;
+  }
+
+ private:
+  // a^2 - square: the square's rounding would be a^2 / 2 ULP of p. The wider ISAs have a fused fma.
+  static FASTNN_MEMBER Vec<T> square_rest(Vec<T> a, Vec<T> square) {
+    if constexpr (kVectorBytes > 16) return fma(a, a, -square);
+    constexpr Int<T> kHigh = ~((Int<T>{1} << (sizeof(T) == 4 ? 12 : 27)) - 1);  // half of a's digits
+    const Vec<T> high = bits<T, Int<T>>(bits<Int<T>, T>(a) & kHigh);
+    return (high * high - square) + (a - high) * (a + high);
   }
 };
 
@@ -95,7 +89,7 @@ FASTNN_INLINE Vec<T> gelu(Vec<T> x) {
   const Vec<T> a = size_up_to<T>(x, Series<T>::normal_limit);
   const NormalTail<T> tail(a);
   const Vec<T> part = scale_by_power<T>(a * tail.g * tail.p, tail.n);
-  return select<T>(x < 0, -part, x - part);
+  return select<T>(x < 0, splat(static_cast<T>(-0.0)), x) - part;
 }
 
 // Phi(x) + x phi(x).
@@ -141,8 +135,8 @@ struct TanhGate {
 template <class T>
 FASTNN_INLINE Vec<T> log1p_exp(Vec<T> z) {
   const Vec<T> e = exp<T>(-abs<T>(z));
-  const Vec<T> rest = e * horner<T>(e, Series<T>::log1p, Series<T>::log1p_terms);
-  return select<T>(z > 0, z, select<T>(z != z, z, Vec<T>{})) + rest;
+  const Vec<T> rest = e * horner<T>(e, Series<T>::log1p);
+  return greater<T>(Vec<T>{}, z) + rest;
 }
 
 template <class T>
@@ -166,9 +160,9 @@ FASTNN_INLINE Vec<T> activate_input(Vec<T> x, Vec<T> beta, Vec<T> threshold) {
     return gated<T>(x, a, a);
   } else if constexpr (A == InputActivation::softplus) {
     const Vec<T> z = x * beta;
-    return select<T>(z > threshold, x, log1p_exp<T>(z) / beta);
+    return select<T>(z > threshold, x, log1p_exp<T>(z) * (static_cast<T>(1) / beta));
   } else {
-    const Vec<T> y = x * (x + static_cast<T>(3)) / static_cast<T>(6);
+    const Vec<T> y = x * (x + static_cast<T>(3)) * static_cast<T>(1.0 / 6);
     return select<T>(x >= 3, x, select<T>(x <= -3, zero, y));
   }
 }
