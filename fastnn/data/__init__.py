@@ -1,16 +1,44 @@
 """Data sets, readers, splits, standardisation and batches."""
 
 from .augment import RandomShift
+from .fused import (
+    CenterCrop,
+    ColorJitter,
+    Cutout,
+    GaussianNoise,
+    Normalize,
+    PCAColor,
+    RandomCrop,
+    RandomErasing,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    RandomVerticalFlip,
+    Resize,
+)
 from .idx import read_idx
 from .loader import Batch, Loader
 from .sets import Split, load_digits, load_mnist
 from .split import TrainTest, train_test_split
 from .standardize import Standardize
+from .transforms import Compose
 
 __all__ = [
     "Batch",
+    "CenterCrop",
+    "ColorJitter",
+    "Compose",
+    "Cutout",
+    "GaussianNoise",
     "Loader",
+    "Normalize",
+    "PCAColor",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomHorizontalFlip",
+    "RandomResizedCrop",
     "RandomShift",
+    "RandomVerticalFlip",
+    "Resize",
     "Split",
     "Standardize",
     "TrainTest",
