@@ -54,7 +54,7 @@ class Compose:
     def __init__(self, transforms: Sequence[Fused | ImageTransform]) -> None:
         self.transforms = list(transforms)
         self.fused = [t for t in self.transforms if isinstance(t, Fused)]
-        self.callables: list[ImageTransform] = self.transforms[: -len(self.fused) or None]
+        self.callables: list[Any] = self.transforms[: -len(self.fused) or None]
         for t in self.transforms:
             if not isinstance(t, Fused) and not callable(t):
                 raise TypeError(f"Compose: a transform must be callable, got {t!r:.60}")
