@@ -1,6 +1,5 @@
 """Data sets, readers, splits, standardisation and batches."""
 
-from .augment import RandomShift
 from .fused import (
     CenterCrop,
     ColorJitter,
@@ -17,6 +16,7 @@ from .fused import (
 )
 from .idx import read_idx
 from .loader import Batch, Loader
+from .mix import CutMix, Mixup
 from .sets import Split, load_digits, load_mnist
 from .split import TrainTest, train_test_split
 from .standardize import Standardize
@@ -27,16 +27,17 @@ __all__ = [
     "CenterCrop",
     "ColorJitter",
     "Compose",
+    "CutMix",
     "Cutout",
     "GaussianNoise",
     "Loader",
+    "Mixup",
     "Normalize",
     "PCAColor",
     "RandomCrop",
     "RandomErasing",
     "RandomHorizontalFlip",
     "RandomResizedCrop",
-    "RandomShift",
     "RandomVerticalFlip",
     "Resize",
     "Split",
