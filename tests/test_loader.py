@@ -96,10 +96,8 @@ def test_abandoned_iterators_end_their_threads():
     assert not loader_threads()
 
 
-@pytest.mark.parametrize(
-    "options", [{"prefetch": 0}, {"prefetch": 2}, {"prefetch": 2, "workers": 2}]
-)
-def test_an_exception_arrives_with_its_traceback(options):
+@pytest.mark.parametrize("prefetch, workers", [(0, 0), (2, 0), (2, 2)])
+def test_an_exception_arrives_with_its_traceback(prefetch, workers):
     def break_down(image):
         raise ZeroDivisionError("in the worker")
 

@@ -70,7 +70,8 @@ class Mixup:
             raise ValueError(
                 f"{name}: y must be in [0, {self.classes}), got {y.min()} to {y.max()}"
             )
-        return np.eye(self.classes, dtype=dtype)[y]
+        soft: np.ndarray = np.eye(self.classes, dtype=dtype)[y]
+        return soft
 
 
 class CutMix(Mixup):
