@@ -27,7 +27,7 @@ class Module:
 
     training: bool = True
     _saved: Any = None
-    _transient: tuple[str, ...] = ("_saved",)
+    _transient: tuple[str, ...] = ("_saved", "forward")
     _buffers: tuple[str, ...] = ()
     rng: tuple[int, int] | None = None
     """(seed, offset) of a random layer: its stream and how many numbers of it are used up."""
@@ -255,7 +255,7 @@ class Module:
             module.rng = (seed, offset)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickles and copies leave out what the last forward kept."""
+        """Pickles and copies leave out what the last forward kept, and hooks."""
         return {name: value for name, value in vars(self).items() if name not in self._transient}
 
     def extra_repr(self) -> str:
