@@ -170,7 +170,7 @@ def test_progress_bar_uses_tqdm_where_it_is_installed(installed, capsys, monkeyp
     trainer, loader = setup(progress="bar")
     trainer.fit(loader, 1)
     err = capsys.readouterr().err
-    assert "epoch 1/1" in err and ("batch/s" in err) == installed
+    assert "epoch 1/1" in err and ("step/s" in err) == installed
 
 
 def test_plots(tmp_path, monkeypatch):
