@@ -1,28 +1,11 @@
 """Plots as PNG files. Needs matplotlib: the extra ``fastnn[plot]``."""
 
 import os
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._figure import new_figure
 from .history import History
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-def _figure(width: float, height: float) -> "Figure":
-    """Figure with a file backend of its own: no display and no global state."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "plots need matplotlib, which is not installed: pip install 'fastnn[plot]'"
-        ) from error
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def plot_history(history: History, path: str | os.PathLike[str]) -> None:
@@ -33,7 +16,7 @@ def plot_history(history: History, path: str | os.PathLike[str]) -> None:
     ImportError
         matplotlib is not installed.
     """
-    figure = _figure(10, 4)
+    figure = new_figure(10, 4)
     left, right = figure.subplots(1, 2)
     losses = np.array(history.steps)
     window = max(1, len(losses) // 50)
@@ -82,7 +65,7 @@ def plot_mistakes(
     shown = wrong[:limit]
     columns = min(8, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
-    figure = _figure(1.4 * max(columns, 3), 1.7 * rows + 0.5)
+    figure = new_figure(1.4 * max(columns, 3), 1.7 * rows + 0.5)
     figure.suptitle(f"{len(wrong)} of {len(labels)} wrong")
     for place, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
         axes.axis("off")
