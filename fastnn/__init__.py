@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         regularizers,
         specs,
         train,
+        tune,
     )
     from fastnn.profiler import profile
 
@@ -66,6 +67,7 @@ __all__ = [
     "specs",
     "threads",
     "train",
+    "tune",
 ]
 
 _SUBMODULES = frozenset(
@@ -81,6 +83,7 @@ _SUBMODULES = frozenset(
         "regularizers",
         "specs",
         "train",
+        "tune",
     ]
 )
 

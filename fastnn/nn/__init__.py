@@ -29,6 +29,7 @@ from .sample_norm import GroupNorm, InstanceNorm2d, LayerNorm
 from .sequential import Sequential
 from .shape import AdaptiveAvgPool2d, AvgPool2d, Flatten, Identity, MaxPool2d
 from .softmax import LogSoftmax, Maxout, Softmax
+from .vanilla_dropout import VanillaDropout
 
 __all__ = [
     "ELU",
@@ -79,6 +80,7 @@ __all__ = [
     "Softplus",
     "StochasticDepth",
     "Tanh",
+    "VanillaDropout",
     "forward_hooks",
     "fusion_enabled",
     "set_fusion",

@@ -10,6 +10,19 @@ from .history import History
 from .loggers import CSVLogger, JSONLLogger, TensorBoard
 from .metrics import Metric, accuracy, top_k_accuracy
 from .plot import plot_confusion, plot_history, plot_mistakes
+
+"""Training: the loop, its checkpoints, history, metrics and plots, and what comes after it."""
+
+from .calibration import (
+    Reliability,
+    expected_calibration_error,
+    fit_temperature,
+    plot_reliability,
+    reliability,
+)
+from .ensemble import Ensemble, snapshots
+from .mc_dropout import MCPrediction, mc_dropout
+from .predict import predict_proba
 from .progress import describe
 from .trainer import BEST, LAST, Trainer
 
@@ -22,15 +35,18 @@ __all__ = [
     "Callback",
     "ConfusionMatrix",
     "EarlyStopping",
+    "Ensemble",
     "ExplosionGuard",
     "History",
     "JSONLLogger",
     "LayerStatistics",
+    "MCPrediction",
     "Metric",
     "ModelCheckpoint",
     "OptunaPruning",
     "Precision",
     "Recall",
+    "Reliability",
     "TensorBoard",
     "Trainer",
     "accuracy",
@@ -38,11 +54,18 @@ __all__ = [
     "class_weights",
     "confusion_matrix",
     "describe",
+    "expected_calibration_error",
+    "fit_temperature",
     "load_run",
+    "mc_dropout",
     "plot_activations",
     "plot_confusion",
     "plot_history",
     "plot_mistakes",
+    "plot_reliability",
+    "predict_proba",
+    "reliability",
     "save_run",
+    "snapshots",
     "top_k_accuracy",
 ]

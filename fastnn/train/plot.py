@@ -166,7 +166,7 @@ def plot_mistakes(
     shown = wrong[:limit]
     columns = min(8, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
-    figure = newnew_figure(1.4 * max(columns, 3), 1.7 * rows + 0.5)
+    figure = new_figure(1.4 * max(columns, 3), 1.7 * rows + 0.5)
     figure.suptitle(f"{len(wrong)} of {len(labels)} wrong")
     for place, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
         axes.axis("off")
