@@ -1,5 +1,6 @@
 """Data sets, readers, splits, standardisation and batches."""
 
+from . import color, geometry
 from .augment import RandomShift
 from .idx import read_idx
 from .loader import Batch, Loader
@@ -14,6 +15,8 @@ __all__ = [
     "Split",
     "Standardize",
     "TrainTest",
+    "color",
+    "geometry",
     "load_digits",
     "load_mnist",
     "read_idx",
