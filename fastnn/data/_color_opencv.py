@@ -38,7 +38,12 @@ def solarize(image: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def autocontrast(image: np.ndarray) -> np.ndarray:
-    low, high = image.min((0, 1)).astype(float), image.max((0, 1)).astype(float)
+    cv2 = opencv()
+    low, high = (  # of each channel: down the columns by OpenCV, then along what is left
+        cv2.reduce(image, 0, kind).reshape(-1, image.shape[2]).astype(float)
+        for kind in (cv2.REDUCE_MIN, cv2.REDUCE_MAX)
+    )
+    low, high = low.min(0), high.max(0)
     scale = 255 / np.where(high > low, high - low, 255)
     shift = np.where(high > low, -low * scale, 0)
     return _look_up(image, (VALUES[:, None] * scale + shift).astype(int).clip(0, 255))
@@ -47,7 +52,7 @@ def autocontrast(image: np.ndarray) -> np.ndarray:
 def equalize(image: np.ndarray) -> np.ndarray:
     tables = np.empty((256, image.shape[2]), int)
     for channel in range(image.shape[2]):
-        counts = np.bincount(image[..., channel].ravel(), minlength=256)
+        counts = opencv().calcHist([image], [channel], None, [256], [0, 256]).ravel().astype(int)
         step = (counts.sum() - counts[np.flatnonzero(counts)[-1]]) // 255
         below = counts.cumsum() - counts
         tables[:, channel] = (step // 2 + below) // step if step else VALUES
