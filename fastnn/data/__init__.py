@@ -3,6 +3,14 @@
 from . import color, geometry, policies
 from .augment import RandomShift
 from .autoaugment import AutoAugment, RandAugment, TrivialAugmentWide
+from .crops import (
+    five_crop,
+    five_crop_views,
+    flip_views,
+    multi_scale_views,
+    ten_crop,
+    ten_crop_views,
+)
 from .distort import elastic, lens_distortion
 from .idx import read_idx
 from .loader import Batch, Loader
@@ -26,11 +34,17 @@ __all__ = [
     "TrivialAugmentWide",
     "color",
     "elastic",
+    "five_crop",
+    "five_crop_views",
+    "flip_views",
     "geometry",
     "lens_distortion",
     "load_digits",
     "load_mnist",
+    "multi_scale_views",
     "policies",
     "read_idx",
+    "ten_crop",
+    "ten_crop_views",
     "train_test_split",
 ]
