@@ -1,18 +1,7 @@
-"""Training: the loop, its callbacks and checkpoints, history, metrics and plots."""
+"""Training: the loop, its checkpoints, history, metrics and plots, and what comes after it."""
 
 from .activations import ActivationStatistics, LayerStatistics, activation_statistics
 from .activations_plot import plot_activations
-from .callback import Callback
-from .callbacks import EarlyStopping, ExplosionGuard, ModelCheckpoint, OptunaPruning
-from .checkpoint import load_run, save_run
-from .confusion import F1, ConfusionMatrix, Precision, Recall, class_weights, confusion_matrix
-from .history import History
-from .loggers import CSVLogger, JSONLLogger, TensorBoard
-from .metrics import Metric, accuracy, top_k_accuracy
-from .plot import plot_confusion, plot_history, plot_mistakes
-
-"""Training: the loop, its checkpoints, history, metrics and plots, and what comes after it."""
-
 from .calibration import (
     Reliability,
     expected_calibration_error,
@@ -20,8 +9,16 @@ from .calibration import (
     plot_reliability,
     reliability,
 )
+from .callback import Callback
+from .callbacks import EarlyStopping, ExplosionGuard, ModelCheckpoint, OptunaPruning
+from .checkpoint import load_run, save_run
+from .confusion import F1, ConfusionMatrix, Precision, Recall, class_weights, confusion_matrix
 from .ensemble import Ensemble, snapshots
+from .history import History
+from .loggers import CSVLogger, JSONLLogger, TensorBoard
 from .mc_dropout import MCPrediction, mc_dropout
+from .metrics import Metric, accuracy, top_k_accuracy
+from .plot import plot_confusion, plot_history, plot_mistakes
 from .predict import predict_proba
 from .progress import describe
 from .trainer import BEST, LAST, Trainer
