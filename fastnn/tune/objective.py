@@ -10,7 +10,8 @@ from ..data import Loader
 from ..nn import Module
 from ..optim import AdamW, Optimizer
 from ..train import History, Trainer
-from ..train.trainer import Loss, Metric
+from ..train.metrics import Metric, MetricFunction
+from ..train.update import Loss
 from .optional import optuna
 from .space import Params
 
@@ -79,7 +80,7 @@ class Objective:
         batch_size: int = 64,
         build_optimizer: BuildOptimizer | None = None,
         loss: Loss | None = None,
-        metrics: Mapping[str, Metric] | None = None,
+        metrics: Mapping[str, MetricFunction | Metric] | None = None,
         monitor: str = "val_accuracy",
         normalize: Fittable | None = None,
         augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
