@@ -1,12 +1,16 @@
 """``Module``: forward, backward, the tree of layers and its state."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..init import derive_seed
 from .parameter import Parameter
+
+if TYPE_CHECKING:
+    from ..summary import Summary
 
 
 class LoadResult(NamedTuple):
@@ -176,6 +180,38 @@ class Module:
         from .fuse import fuse
 
         return fuse(self)
+
+    def summary(
+        self,
+        input_shape: Sequence[int],
+        *,
+        depth: int | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> "Summary":
+        """Table of all layers: output shapes, parameters, FLOPs, memory of the outputs.
+
+        Parameters
+        ----------
+        input_shape : sequence of int
+            With the batch: (1, 3, 32, 32).
+        depth : int, optional
+            Count what lies deeper with its container; 1 shows the children alone.
+        dtype : float32 or float64, optional
+            Of the input; None: that of the first parameter, else float32.
+
+        Returns
+        -------
+        fastnn.summary.Summary
+            ``print`` it, or read its ``layers``.
+
+        Raises
+        ------
+        ValueError
+            The model does not take an input of that shape, or ``depth`` is below 1.
+        """
+        from ..summary import summary
+
+        return summary(self, input_shape, depth=depth, dtype=dtype)
 
     # --- state ------------------------------------------------------------------------------
 
