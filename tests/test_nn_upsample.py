@@ -12,6 +12,8 @@ CASES = {
     "nearest to (9, 4)": {"size": (9, 4)},
     "nearest to (10, 14)": {"size": (10, 14)},
     "bilinear 2": {"scale_factor": 2, "mode": "bilinear"},
+    "bilinear (3, 1)": {"scale_factor": (3, 1), "mode": "bilinear"},
+    "bilinear to (20, 28)": {"size": (20, 28), "mode": "bilinear", "align_corners": False},
     "bilinear (2.5, 3)": {"scale_factor": (2.5, 3.0), "mode": "bilinear"},
     "bilinear to (13, 3)": {"size": (13, 3), "mode": "bilinear"},
     "bilinear, corners": {"size": (9, 15), "mode": "bilinear", "align_corners": True},
@@ -61,6 +63,21 @@ def test_repeating_is_exact_and_spreads_nothing():
     x[0, 0, 1, 1], x[1, 2, 3, 4] = np.inf, np.nan
     y = nn.Upsample(scale_factor=3)(x)
     np.testing.assert_array_equal(y, x.repeat(3, 2).repeat(3, 3))
+
+
+def test_interpolation_of_single_rows_and_pixels():
+    torch = pytest.importorskip("torch")
+    for shape in ((1, 2, 1, 1), (2, 1, 1, 4), (0, 2, 3, 3)):
+        x = images(shape)
+        ours, theirs = (m.Upsample(scale_factor=2, mode="bilinear") for m in (nn, torch.nn))
+        t = torch.tensor(x, requires_grad=True)
+        y = ours(x)
+        assert y.shape == (*shape[:2], 2 * shape[2], 2 * shape[3])
+        dx = ours.backward(np.ones_like(y))
+        if x.size:
+            theirs(t).sum().backward()
+            np.testing.assert_allclose(y, theirs(t).detach().numpy(), rtol=0, atol=32 * EPS * 4)
+            np.testing.assert_allclose(dx, t.grad.numpy(), rtol=0, atol=64 * EPS)
 
 
 def test_strides_do_not_matter():

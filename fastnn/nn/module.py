@@ -1,6 +1,6 @@
 """``Module``: forward, backward, the tree of layers and its state."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -85,6 +85,11 @@ class Module:
             if isinstance(value, Module) and not name.startswith("_"):
                 yield name, value
 
+    def children(self) -> Iterator["Module"]:
+        """Direct children."""
+        for _, child in self.named_children():
+            yield child
+
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
         """This module and all below it, with dotted names."""
         yield prefix, self
@@ -96,6 +101,13 @@ class Module:
         yield self
         for _, child in self.named_children():
             yield from child.modules()
+
+    def apply(self, fn: Callable[["Module"], object]) -> Self:
+        """Call ``fn`` with every layer, children before the containers that they are in."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """All parameters with their ``state_dict`` keys."""
@@ -151,6 +163,12 @@ class Module:
     def unfreeze(self) -> Self:
         """Undo :meth:`freeze`, statistics included."""
         return self._set_frozen(False, False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Train the parameters here and below, or stop training them; statistics stay."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
 
     def _set_frozen(self, frozen: bool, statistics: bool) -> Self:
         for module in self.modules():

@@ -33,10 +33,10 @@ class Upsample(Module):
 
     Notes
     -----
-    Repeating by an integer factor is the transpose of a sum over windows, and as fast as a pool.
-    All else are two products with A, which cost 2 H / scale times the arithmetic that
-    interpolation needs, at the speed of matrix products; an infinite value or a NaN spreads along
-    its row and column there.
+    By integer factors, "nearest" is the transpose of a sum over windows and "bilinear" (without
+    ``align_corners``) a depthwise transposed convolution: the kernels of pools and of
+    convolutions do them. All else are two products with A, many times slower where the image is
+    large; an infinite value or a NaN spreads along its row and column there.
     """
 
     def __init__(
@@ -95,23 +95,27 @@ class Upsample(Module):
         (rows, down), (columns, across) = self._targets(height, width)
         if not (rows and columns):
             raise ValueError(f"Upsample: x must be larger for {self.extra_repr()}, got {x.shape}")
-        window = int(down), int(across)
-        if self.mode == "nearest" and window == (down, across):
-            self._saved = (window, None) if self.training else None
+        factors = int(down), int(across)
+        if factors != (down, across) or self.align_corners:
+            a = self._matrix(height, rows, down, x.dtype)
+            b = self._matrix(width, columns, across, x.dtype)
+            self._saved = (a, b) if self.training else None
+            return _both_axes(x, a, b)
+        self._saved = factors if self.training else None
+        if self.mode == "nearest":
             shape = (*x.shape[:2], rows, columns)
-            return F.avg_pool2d_backward(x, shape, window, divisor_override=1)
-        a = self._matrix(height, rows, down, x.dtype)
-        b = self._matrix(width, columns, across, x.dtype)
-        self._saved = (a, b) if self.training else None
-        return _both_axes(x, a, b)
+            return F.avg_pool2d_backward(x, shape, factors, divisor_override=1)
+        return _interpolate(x, factors)
 
     def backward(self, dy: np.ndarray, *, input_grad: bool = True) -> np.ndarray | None:
-        a, b = self._take()
+        down, across = self._take()
         if not input_grad:
             return None
-        if b is None:
-            return F.avg_pool2d(dy, a, divisor_override=1)
-        return _both_axes(dy, a.T, b.T)
+        if isinstance(down, np.ndarray):
+            return _both_axes(dy, down.T, across.T)
+        if self.mode == "nearest":
+            return F.avg_pool2d(dy, (down, across), divisor_override=1)
+        return _interpolate_backward(dy, (down, across))
 
     def extra_repr(self) -> str:
         given = f"scale_factor={self.scale_factor}" if self.size is None else f"size={self.size}"
@@ -125,3 +129,40 @@ def _both_axes(x: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     tall = F.matmul(a, images.reshape(n, height, width * c))
     wide = F.matmul(b, tall.reshape(n * rows, width, c))
     return wide.reshape(n, rows, columns, c).transpose(0, 3, 1, 2)
+
+
+def _tent(
+    channels: int, factors: tuple[int, int], dtype: np.dtype
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Depthwise kernel 1 - |distance| / factor along each axis, and its padding.
+
+    The padding takes a border of one pixel, which repeats the image's edge, off again.
+    """
+    axes = []
+    for factor in factors:
+        size = 2 * factor - factor % 2
+        axes.append(1 - np.abs(np.arange(size) - (size - 1) / 2) / factor)
+    padding = [(len(axis) + factor) // 2 for axis, factor in zip(axes, factors, strict=True)]
+    kernel = np.outer(*axes).astype(dtype)
+    weight = np.ascontiguousarray(np.broadcast_to(kernel, (channels, 1, *kernel.shape)))
+    return weight, (padding[0], padding[1])
+
+
+def _interpolate(x: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
+    """Bilinear, by integer factors."""
+    weight, padding = _tent(x.shape[1], factors, x.dtype)
+    images = F.channels_last(x).transpose(0, 2, 3, 1)
+    bordered = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge").transpose(0, 3, 1, 2)
+    return F.conv_transpose2d(bordered, weight, None, factors, padding, groups=len(weight))
+
+
+def _interpolate_backward(dy: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
+    """The transpose: a depthwise convolution, whose border is added to the edge."""
+    weight, padding = _tent(dy.shape[1], factors, dy.dtype)
+    dx = F.conv2d(dy, weight, None, factors, padding, groups=len(weight))
+    for axis in (2, 3):
+        along = dx.swapaxes(axis, 0)
+        along[1] += along[0]
+        along[-2] += along[-1]
+        dx = along[1:-1].swapaxes(axis, 0)
+    return F.channels_last(dx)
