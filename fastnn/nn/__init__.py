@@ -31,6 +31,7 @@ from .sequential import Sequential
 from .shape import AdaptiveAvgPool2d, AvgPool2d, Flatten, Identity, MaxPool2d
 from .softmax import LogSoftmax, Maxout, Softmax
 from .upsample import Upsample
+from .vanilla_dropout import VanillaDropout
 
 __all__ = [
     "ELU",
@@ -82,6 +83,7 @@ __all__ = [
     "StochasticDepth",
     "Tanh",
     "Upsample",
+    "VanillaDropout",
     "forward_hooks",
     "fusion_enabled",
     "pre_activation_block",

@@ -91,10 +91,13 @@ class Module:
             yield child
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """This module and all below it, with dotted names."""
+        """This module and all below it, with dotted names.
+
+        A child with an empty name adds no level: it has its parent's name.
+        """
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+            yield from child.named_modules(".".join(filter(None, (prefix, name))))
 
     def modules(self) -> Iterator["Module"]:
         """This module and all below it."""

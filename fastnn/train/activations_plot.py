@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._figure import new_figure
 from .activations import RANGES, ActivationStatistics, LayerStatistics
-from .plot import _figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def plot_activations(
         for start in range(0, len(layers), COLUMNS):
             rows.append(("" if start else name, layers[start : start + COLUMNS], extent))
     columns = max(len(layers) for _, layers, _ in rows)
-    figure = _figure(1.9 * columns + 0.4, 1.75 * len(rows) + 0.3)
+    figure = new_figure(1.9 * columns + 0.4, 1.75 * len(rows) + 0.3)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for line, (name, layers, extent) in zip(grid, rows, strict=True):
         line[0].set_ylabel(name)
