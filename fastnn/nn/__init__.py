@@ -11,6 +11,7 @@ from .dropout import (
     StochasticDepth,
 )
 from .fusable import Fusable, fusion_enabled, set_fusion
+from .hooks import forward_hooks
 from .input_activation import GELU, SELU, Hardswish, PReLU, SiLU, Softplus
 from .linear import Conv2d, ConvTranspose2d, Linear
 from .loss import (
@@ -28,6 +29,7 @@ from .sample_norm import GroupNorm, InstanceNorm2d, LayerNorm
 from .sequential import Sequential
 from .shape import AdaptiveAvgPool2d, AvgPool2d, Flatten, Identity, MaxPool2d
 from .softmax import LogSoftmax, Maxout, Softmax
+from .vanilla_dropout import VanillaDropout
 
 __all__ = [
     "ELU",
@@ -78,6 +80,8 @@ __all__ = [
     "Softplus",
     "StochasticDepth",
     "Tanh",
+    "VanillaDropout",
+    "forward_hooks",
     "fusion_enabled",
     "set_fusion",
 ]

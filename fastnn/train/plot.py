@@ -6,27 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._figure import new_figure
 from .history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from .confusion import ConfusionMatrix
-
-
-def _figure(width: float, height: float) -> "Figure":
-    """Figure with a file backend of its own: no display and no global state."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "plots need matplotlib, which is not installed: pip install 'fastnn[plot]'"
-        ) from error
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def plot_history(history: History | Mapping[str, History], path: str | os.PathLike[str]) -> None:
@@ -53,10 +39,10 @@ def plot_history(history: History | Mapping[str, History], path: str | os.PathLi
         raise ValueError(
             f"plot_history: history must be one or more runs of at least a step, got {counts}"
         )
+    figure = new_figure(11, 4.2)
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     alone = len(runs) == 1
-    figure = _figure(11, 4.2)
     left, right = figure.subplots(1, 2)
     for number, (name, run) in enumerate(runs.items()):
         training, validation = ("C0", "C1") if alone else (f"C{number}", f"C{number}")
@@ -144,7 +130,7 @@ def plot_confusion(
         raise ValueError(f"plot_confusion: names must be {number}, one a class, got {len(names)}")
     share = counts / np.maximum(1, counts.sum(1, keepdims=True))
     side = min(12.0, 2.5 + 0.42 * number)
-    figure = _figure(side + 0.8, side)
+    figure = new_figure(side + 0.8, side)
     axes = figure.subplots()
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
@@ -190,7 +176,7 @@ def plot_mistakes(
     shown = wrong[:limit]
     columns = min(8, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
-    figure = _figure(1.4 * max(columns, 3), 1.7 * rows + 0.5)
+    figure = new_figure(1.4 * max(columns, 3), 1.7 * rows + 0.5)
     figure.suptitle(f"{len(wrong)} of {len(labels)} wrong")
     for place, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
         axes.axis("off")
