@@ -181,7 +181,7 @@ def test_objective_trains_and_keeps_the_curves():
     assert list(trial.intermediate_values.values()) == history["val_accuracy"]
     assert len(history["loss"]) == len(history["lr"]) == 3
     made = objective(epochs=3)
-    _, alone = made.fit(trial.params)
+    alone = made.fit(trial.params).history
     assert alone["val_accuracy"] == history["val_accuracy"] and alone["epoch"] == [1, 2, 3]
     least = objective(epochs=1, monitor="val_loss")
     study = tune.search(least, {"units": tune.Integer(4, 8), "batch_size": tune.Integer(8, 9)})

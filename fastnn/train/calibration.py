@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .plot import _figure
+from .._figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -171,7 +171,7 @@ def plot_reliability(
     named = {"": results} if isinstance(results, Reliability) else dict(results)
     if not named:
         raise ValueError("plot_reliability: results must hold at least one, got none")
-    figure = _figure(3.2 * len(named) + 0.6, 4.6)
+    figure = new_figure(3.2 * len(named) + 0.6, 4.6)
     grid = figure.subplots(
         2, len(named), squeeze=False, sharex=True, sharey="row", height_ratios=[3, 1]
     )
