@@ -22,6 +22,7 @@ from fastnn.functional import channels_last, is_channels_last
 
 if TYPE_CHECKING:
     from fastnn import (
+        compat,
         data,
         functional,
         init,
@@ -43,6 +44,7 @@ __all__ = [
     "__version__",
     "available_isas",
     "channels_last",
+    "compat",
     "data",
     "empty_cache",
     "functional",
@@ -72,6 +74,7 @@ __all__ = [
 
 _SUBMODULES = frozenset(
     [
+        "compat",
         "data",
         "functional",
         "init",

@@ -1,24 +1,93 @@
-"""Data sets, readers, splits, standardisation and batches."""
+"""Data sets, readers, splits, preprocessing and batches."""
 
+from . import color, geometry, policies
 from .augment import RandomShift
+from .autoaugment import AutoAugment, RandAugment, TrivialAugmentWide
+from .cifar import CIFAR10_CLASSES, load_cifar10, load_cifar100, read_cifar
+from .crops import (
+    five_crop,
+    five_crop_views,
+    flip_views,
+    multi_scale_views,
+    ten_crop,
+    ten_crop_views,
+)
+from .distort import elastic, lens_distortion
+from .folder import ImageFolder
+from .fused import (
+    CenterCrop,
+    ColorJitter,
+    Cutout,
+    GaussianNoise,
+    Normalize,
+    PCAColor,
+    RandomCrop,
+    RandomErasing,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    RandomVerticalFlip,
+    Resize,
+)
 from .idx import read_idx
 from .loader import Batch, Loader
-from .sets import Split, load_digits, load_mnist
+from .mapped import open_npy, write_npy
+from .random_ops import ElasticTransform, RandomAffine, RandomOp
+from .sets import FASHION_MNIST_CLASSES, Split, load_digits, load_fashion_mnist, load_mnist
 from .split import TrainTest, TrainValTest, kfold, train_test_split, train_val_test_split
 from .standardize import Standardize
+from .transforms import Compose
 
 __all__ = [
+    "CIFAR10_CLASSES",
+    "FASHION_MNIST_CLASSES",
+    "AutoAugment",
     "Batch",
+    "CenterCrop",
+    "ColorJitter",
+    "Compose",
+    "Cutout",
+    "ElasticTransform",
+    "GaussianNoise",
+    "ImageFolder",
     "Loader",
+    "Normalize",
+    "PCAColor",
+    "RandAugment",
+    "RandomAffine",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomHorizontalFlip",
+    "RandomOp",
+    "RandomResizedCrop",
     "RandomShift",
+    "RandomVerticalFlip",
+    "Resize",
     "Split",
     "Standardize",
     "TrainTest",
     "TrainValTest",
+    "TrivialAugmentWide",
+    "color",
+    "elastic",
+    "five_crop",
+    "five_crop_views",
+    "flip_views",
+    "geometry",
     "kfold",
+    "lens_distortion",
+    "load_cifar10",
+    "load_cifar100",
     "load_digits",
+    "load_fashion_mnist",
     "load_mnist",
+    "multi_scale_views",
+    "open_npy",
+    "policies",
+    "read_cifar",
     "read_idx",
+    "ten_crop",
+    "ten_crop_views",
     "train_test_split",
     "train_val_test_split",
+    "write_npy",
 ]

@@ -11,6 +11,7 @@ from .dropout import (
     StochasticDepth,
 )
 from .fusable import Fusable, fusion_enabled, set_fusion
+from .hooks import forward_hooks
 from .input_activation import GELU, SELU, Hardswish, PReLU, SiLU, Softplus
 from .linear import Conv2d, ConvTranspose2d, Linear
 from .loss import (
@@ -80,6 +81,7 @@ __all__ = [
     "StochasticDepth",
     "Tanh",
     "VanillaDropout",
+    "forward_hooks",
     "fusion_enabled",
     "set_fusion",
 ]

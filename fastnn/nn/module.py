@@ -27,7 +27,7 @@ class Module:
 
     training: bool = True
     _saved: Any = None
-    _transient: tuple[str, ...] = ("_saved",)
+    _transient: tuple[str, ...] = ("_saved", "forward")
     _buffers: tuple[str, ...] = ()
     rng: tuple[int, int] | None = None
     """(seed, offset) of a random layer: its stream and how many numbers of it are used up."""
@@ -82,10 +82,13 @@ class Module:
                 yield name, value
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """This module and all below it, with dotted names."""
+        """This module and all below it, with dotted names.
+
+        A child with an empty name adds no level: it has its parent's name.
+        """
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+            yield from child.named_modules(".".join(filter(None, (prefix, name))))
 
     def modules(self) -> Iterator["Module"]:
         """This module and all below it."""
@@ -255,7 +258,7 @@ class Module:
             module.rng = (seed, offset)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickles and copies leave out what the last forward kept."""
+        """Pickles and copies leave out what the last forward kept, and hooks."""
         return {name: value for name, value in vars(self).items() if name not in self._transient}
 
     def extra_repr(self) -> str:

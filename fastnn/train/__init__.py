@@ -1,5 +1,7 @@
 """Training: the loop, its callbacks and checkpoints, history and plots, and what comes after."""
 
+from .activations import ActivationStatistics, LayerStatistics, activation_statistics
+from .activations_plot import plot_activations
 from .calibration import (
     Reliability,
     expected_calibration_error,
@@ -25,6 +27,7 @@ __all__ = [
     "BEST",
     "F1",
     "LAST",
+    "ActivationStatistics",
     "CSVLogger",
     "Callback",
     "ConfusionMatrix",
@@ -33,6 +36,7 @@ __all__ = [
     "ExplosionGuard",
     "History",
     "JSONLLogger",
+    "LayerStatistics",
     "MCPrediction",
     "Metric",
     "ModelCheckpoint",
@@ -43,6 +47,7 @@ __all__ = [
     "TensorBoard",
     "Trainer",
     "accuracy",
+    "activation_statistics",
     "class_weights",
     "confusion_matrix",
     "describe",
@@ -50,6 +55,7 @@ __all__ = [
     "fit_temperature",
     "load_run",
     "mc_dropout",
+    "plot_activations",
     "plot_confusion",
     "plot_history",
     "plot_mistakes",
