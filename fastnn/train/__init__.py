@@ -1,4 +1,4 @@
-"""Training: the loop, its checkpoints, history, metrics and plots, and what comes after it."""
+"""Training: the loop, its callbacks and checkpoints, history and plots, and what comes after."""
 
 from .activations import ActivationStatistics, LayerStatistics, activation_statistics
 from .activations_plot import plot_activations
