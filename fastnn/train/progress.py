@@ -20,7 +20,7 @@ class Progress(Callback):
     ----------
     mode : "auto", "bar", "lines" or "off"
         "bar" uses tqdm and shows lines where it is not installed; "lines" writes one line an
-        epoch; "auto" is "bar" on a terminal and "off" elsewhere.
+        epoch; "auto" is "bar" on a terminal or in a notebook and "off" elsewhere.
 
     Raises
     ------
@@ -32,7 +32,8 @@ class Progress(Callback):
         if mode not in MODES:
             raise ValueError(f"progress must be one of {', '.join(MODES)}, got {mode!r}")
         if mode == "auto":
-            mode = "bar" if sys.stderr.isatty() else "off"
+            watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+            mode = "bar" if watched else "off"
         self.mode = mode
         self._bar: Any = None
         self._shown = 0.0
@@ -91,8 +92,8 @@ def describe(row: dict[str, Any]) -> str:
     for name, value in row.items():
         if name.endswith("accuracy"):
             parts.append(f"{name} {100 * value:.2f} %")
-        elif name.endswith("loss"):
-            parts.append(f"{name} {value:.4f}")
         elif name == "samples_per_second":
             parts.append(f"{value:,.0f} images/s")
+        elif name not in ("epoch", "step", "lr", "seconds"):
+            parts.append(f"{name} {value:.4f}")
     return ", ".join(parts)

@@ -51,7 +51,7 @@ class Trainer:
         is that of one batch k times as large, but for BatchNorm, whose statistics stay a batch's.
         The last step of an epoch takes the batches that remain.
     progress : "auto", "bar", "lines" or "off"
-        "auto" is a bar on a terminal and silence elsewhere.
+        "auto" is a bar on a terminal or in a notebook and silence elsewhere.
 
     Attributes
     ----------
