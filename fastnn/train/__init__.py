@@ -2,6 +2,7 @@
 
 from .activations import ActivationStatistics, LayerStatistics, activation_statistics
 from .activations_plot import plot_activations
+from .averaging import WeightAveraging
 from .calibration import (
     Reliability,
     expected_calibration_error,
@@ -60,6 +61,7 @@ __all__ = [
     "TensorBoard",
     "Trainer",
     "UpdateRatios",
+    "WeightAveraging",
     "accuracy",
     "activation_statistics",
     "check_initial_loss",

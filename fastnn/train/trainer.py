@@ -240,11 +240,11 @@ class Trainer:
             row.update({f"val_{name}": value for name, value in results.items()})
         self.history.epochs.append(row)
         self._totals, self._seconds = Totals(self.metrics), 0.0
+        for callback in hooks:
+            callback.on_epoch_end(self, row)
         if self.monitor in row:
             best = self.history.best(self.monitor)
             self.history.best_epoch = None if best is None else best["epoch"]
-        for callback in hooks:
-            callback.on_epoch_end(self, row)
 
     def _run(self, loader: Loader, callbacks: Sequence[Callback]) -> dict[str, Any]:
         history = self.history
