@@ -180,6 +180,7 @@ def test_plots(tmp_path, monkeypatch):
         ({"data": problem()[0]}, r"data must be a Loader or a pair \(x, y\), got ndarray"),
         ({"data": (*problem(), 1)}, r"data must be a Loader or a pair \(x, y\), got 3 arrays"),
         ({"validation": problem()[0]}, "validation must be a Loader or a pair"),
+        ({"epochs": "3"}, "epochs must be an integer, got '3'"),
         ({"callbacks": [train.EarlyStopping]}, "callbacks must be a list of instances of Callback"),
         ({"callbacks": train.EarlyStopping()}, "callbacks must be a list of instances of Callback"),
     ],
@@ -189,3 +190,9 @@ def test_what_fit_does_not_take(arguments, message):
     with pytest.raises(TypeError, match=message):
         trainer.fit(**{"data": loader, "epochs": 1, **arguments})
     assert trainer.optimizer.steps == 0
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    others = optim.SGD(small_model().parameters())
+    with pytest.raises(ValueError, match="over parameters of the model, got 5 parameters of which"):
+        train.Trainer(small_model(), others)

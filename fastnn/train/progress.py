@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .callback import Callback, Logs
+from .history import describe
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -84,16 +85,3 @@ class Progress(Callback):
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.close()
         self._bar = None
-
-
-def describe(row: dict[str, Any]) -> str:
-    """An epoch's results in one line."""
-    parts = []
-    for name, value in row.items():
-        if name.endswith("accuracy"):
-            parts.append(f"{name} {100 * value:.2f} %")
-        elif name == "samples_per_second":
-            parts.append(f"{value:,.0f} images/s")
-        elif name not in ("epoch", "step", "lr", "seconds"):
-            parts.append(f"{name} {value:.4f}")
-    return ", ".join(parts)

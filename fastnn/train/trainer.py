@@ -63,7 +63,8 @@ class Trainer:
     Raises
     ------
     ValueError
-        ``accumulate`` is not positive, or a metric has the name of another column.
+        The optimizer has none of the model's parameters, ``accumulate`` is not positive, or a
+        metric has the name of another column.
     TypeError
         ``metrics`` is no mapping of functions.
     """
@@ -82,6 +83,13 @@ class Trainer:
     ) -> None:
         if accumulate < 1:
             raise ValueError(f"Trainer: accumulate must be at least 1, got {accumulate}")
+        own = {id(parameter) for parameter in model.parameters()}
+        given = [p for group in optimizer.param_groups for p in group["params"]]
+        if not any(id(parameter) in own for parameter in given):
+            raise ValueError(
+                "Trainer: optimizer must be over parameters of the model, got "
+                f"{len(given)} parameters of which none is"
+            )
         self.model, self.optimizer = model, optimizer
         self.loss: Loss = CrossEntropyLoss() if loss is None else loss
         self.metrics = {"accuracy": accuracy} if metrics is None else metrics
@@ -135,10 +143,12 @@ class Trainer:
             The loss or a gradient is not finite; the message names the layer, the parameters are
             those before that step.
         TypeError
-            ``data``, ``validation`` or ``callbacks`` is something else.
+            ``data``, ``epochs``, ``validation`` or ``callbacks`` is something else.
         ValueError
             ``resume`` without ``out``, a checkpoint of another run, or ``monitor`` is no column.
         """
+        if not isinstance(epochs, int | np.integer):
+            raise TypeError(f"Trainer.fit: epochs must be an integer, got {epochs!r:.60}")
         loader = _loader("data", data, batch_size)
         check_callbacks(callbacks)
         if validation is not None:
