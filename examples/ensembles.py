@@ -106,7 +106,7 @@ def main():
         parts.y_test,
     )
     members = options.members
-    epochs = members * (4 if options.quick else 16)
+    epochs = members * (2 if options.quick else 16)
 
     def loader(seed):
         x, y, move = parts.x_train, parts.y_train, data.RandomShift(1)

@@ -27,7 +27,7 @@ def build(params):
     return models.mlp([64, params["units"], params["units"], 10], params["dropout"], seed=0)
 
 
-def work(storage, trials, epochs):
+def work(start, storage, trials, epochs):
     """What every process does."""
     fastnn.set_num_threads(1)  # a core for each process
     x, y = data.load_digits()
@@ -44,6 +44,7 @@ def work(storage, trials, epochs):
         trial.set_user_attr("process", os.getpid())
         return objective(trial, params)
 
+    start.wait()  # for the others to be ready; these trials are short
     tune.search(signed, SPACE, trials=trials, seed=0, pruner="median", storage=storage)
 
 
@@ -61,8 +62,9 @@ def main():
 
     start = time.perf_counter()
     context = multiprocessing.get_context("spawn")
+    together = context.Barrier(options.processes)
     workers = [
-        context.Process(target=work, args=(storage, trials, epochs))
+        context.Process(target=work, args=(together, storage, trials, epochs))
         for _ in range(options.processes)
     ]
     for worker in workers:

@@ -31,6 +31,9 @@ class Range:
         if self.log and not low > 0:
             raise ValueError(f"{name}: low must be positive on a logarithmic scale, got {low}")
 
+    def __str__(self) -> str:
+        return f"{self.low:.4g} to {self.high:.4g}{', logarithmic' if self.log else ''}"
+
     def suggest(self, trial: "Trial", name: str) -> float:
         """The trial's value of the hyper-parameter ``name``."""
         if self.integer:
@@ -93,6 +96,9 @@ class Categorical:
         if isinstance(choices, str) or not len(choices):
             raise ValueError(f"Categorical: choices must be a list of values, got {choices!r}")
         object.__setattr__(self, "choices", tuple(choices))
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(map(str, self.choices))
 
     def suggest(self, trial: "Trial", name: str) -> Any:
         """The trial's value of the hyper-parameter ``name``."""
