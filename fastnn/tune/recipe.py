@@ -30,7 +30,7 @@ SMALL = 20
 
 
 class Recipe:
-    """The lectures' seven steps: check, overfit, find a learning rate, search, refine, look, repeat.
+    """The lectures' seven steps, from a new network to good hyper-parameters, with a report.
 
     1. The initial loss must be that of knowing nothing. 2. A small sample must be learned by heart.
     3. A range test finds learning rates that make the loss go down. 4. A coarse search, few epochs.
