@@ -198,12 +198,12 @@ class Recipe:
         plot_search(study, path, ylabel=objective.monitor)
         ranges = "\n".join(f"- {key}: {dimension}" for key, dimension in self.space.items())
         words = f"{len(study.trials)} trials of {epochs} epochs; the best by {objective.monitor}:"
-        self.report.add(heading, notes, ranges, words, rows, shown)
+        self.report.add(heading, notes, "Searched:", ranges, words, rows, shown)
         return study
 
     def curves(self) -> list[str]:
         """Step 6: the learning curves of the last search's best trials, and what they say."""
-        path, shown = self.report.picture(f"curves-{len(self.studies)}.png")
+        path, shown = self.report.picture(f"curves-{len(self.studies) - 1}.png")
         plot_curves(self.studies[-1], path)
         said = diagnose(best_trials(self.studies[-1], 1)[0].user_attrs["history"])
         text = "\n".join(f"- {sentence}" for sentence in said)
