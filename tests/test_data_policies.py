@@ -7,6 +7,7 @@ import pytest
 
 from fastnn.data import (
     AutoAugment,
+    Compose,
     RandAugment,
     TrivialAugmentWide,
     autoaugment,
@@ -228,3 +229,13 @@ def test_bad_images(make):
         make()(picture() / 255, np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"got \(32, 32\)"):
         make()(picture()[..., 0], np.random.default_rng(0))
+
+
+def test_in_compose_an_image_depends_on_seed_epoch_and_index_alone():
+    x = np.stack([picture(seed=i).transpose(2, 0, 1) for i in range(12)])
+    augment = Compose([AutoAugment("cifar10"), RandAugment(), TrivialAugmentWide()])
+    whole = augment(x, seed=4, epoch=2)
+    some = augment(x, np.array([7, 0, 3]), seed=4, epoch=2)
+    np.testing.assert_array_equal(some, whole[[7, 0, 3]])
+    for other in ({"seed": 5, "epoch": 2}, {"seed": 4, "epoch": 3}):
+        assert not np.array_equal(augment(x, **other), whole)

@@ -28,6 +28,7 @@ from .fused import (
     RandomVerticalFlip,
     Resize,
 )
+from .grid import plot_augmented
 from .idx import read_idx
 from .loader import Batch, Loader
 from .mapped import open_npy, write_npy
@@ -82,6 +83,7 @@ __all__ = [
     "load_mnist",
     "multi_scale_views",
     "open_npy",
+    "plot_augmented",
     "policies",
     "read_cifar",
     "read_idx",

@@ -1,4 +1,4 @@
-"""Training: checks before it, the loop with its callbacks, and what comes after it."""
+"""Training: the loop, its callbacks and checkpoints, history and plots, and what comes after."""
 
 from .activations import ActivationStatistics, LayerStatistics, activation_statistics
 from .activations_plot import plot_activations
