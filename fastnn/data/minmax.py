@@ -45,8 +45,10 @@ class MinMax(Affine):
         self.data_min_, self.data_max_ = np.full(shape, np.inf), np.full(shape, -np.inf)
 
     def _take(self, rows: np.ndarray) -> None:
-        np.minimum(self.data_min_, rows.min(0), out=self.data_min_)
-        np.maximum(self.data_max_, rows.max(0), out=self.data_max_)
+        channels = self.data_min_.size
+        low, high = (ends.reshape(-1, channels) for ends in (rows.min(0), rows.max(0)))
+        np.minimum(self.data_min_, low.min(0), out=self.data_min_)
+        np.maximum(self.data_max_, high.max(0), out=self.data_max_)
 
     def _affine(self) -> tuple[np.ndarray, np.ndarray | None, float]:
         low, high = self.feature_range

@@ -26,17 +26,23 @@ class Moments:
         self.squares = np.zeros((features, features) if covariance else features)
 
     def add(self, rows: np.ndarray) -> None:
-        """Take in float64 ``rows`` (n, features), which are overwritten."""
-        n, total = len(rows), self.count + len(rows)
-        mean = rows.mean(0)
-        rows -= mean
+        """Take in float64 ``rows`` (n, k features), which are overwritten.
+
+        k > 1, such as the pixels of an image, counts as k rows. Sums then run along long rows,
+        which is three times as fast as along three channels.
+        """
+        features = self.mean.size
+        n = rows.size // features
+        total = self.count + n
+        mean = rows.mean(0).reshape(-1, features).mean(0)
+        rows -= np.tile(mean, rows.shape[1] // features)
         delta = mean - self.mean
         pull = delta * (self.count * n / total)
         if self.squares.ndim == 2:
             self.squares += rows.T @ rows
             self.squares += np.multiply.outer(delta, pull)
         else:
-            self.squares += np.einsum("ij,ij->j", rows, rows)
+            self.squares += np.einsum("ij,ij->j", rows, rows).reshape(-1, features).sum(0)
             self.squares += delta * pull
         self.mean += delta * (n / total)
         self.count = total

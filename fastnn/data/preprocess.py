@@ -71,9 +71,7 @@ class Preprocess(ABC):
             self.shape = shape
         for chunk in self._chunks(x):
             rows = np.moveaxis(chunk, 1, -1) if self.per_channel else chunk
-            columns = x.shape[1] if self.per_channel else x[0].size
-            # a copy always: the statistics work in it
-            self._take(rows.astype(np.float64).reshape(-1, columns))
+            self._take(np.array(rows, np.float64, order="C").reshape(len(rows), -1))
         return self
 
     @staticmethod
@@ -87,7 +85,7 @@ class Preprocess(ABC):
 
     @abstractmethod
     def _take(self, rows: np.ndarray) -> None:
-        """Take in ``rows`` (n, size of the shape), which may be overwritten."""
+        """Take in float64 ``rows`` (n, values), channels last if per channel; may be changed."""
 
     @abstractmethod
     def __call__(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
