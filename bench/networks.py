@@ -86,8 +86,9 @@ def theirs(network: Network, what: str, mode: str) -> Call:
 def twin(module: nn.Module) -> Any:
     """The same network of torch.nn modules, with the same parameters."""
     made = modules(module)
-    state = {name: torch().from_numpy(np.array(v)) for name, v in module.state_dict().items()}
-    made.load_state_dict(state)
+    # The order is the same; the names are not: modules() numbers what fastnn.models names.
+    state = (torch().from_numpy(v) for v in module.state_dict().values())
+    made.load_state_dict(dict(zip(made.state_dict(), state, strict=True)))
     return made
 
 

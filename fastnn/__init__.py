@@ -22,6 +22,7 @@ from fastnn.functional import channels_last, is_channels_last
 
 if TYPE_CHECKING:
     from fastnn import (
+        compat,
         data,
         functional,
         init,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         regularizers,
         specs,
         train,
+        tune,
     )
     from fastnn.profiler import profile
 
@@ -42,6 +44,7 @@ __all__ = [
     "__version__",
     "available_isas",
     "channels_last",
+    "compat",
     "data",
     "empty_cache",
     "functional",
@@ -66,10 +69,12 @@ __all__ = [
     "specs",
     "threads",
     "train",
+    "tune",
 ]
 
 _SUBMODULES = frozenset(
     [
+        "compat",
         "data",
         "functional",
         "init",
@@ -81,6 +86,7 @@ _SUBMODULES = frozenset(
         "regularizers",
         "specs",
         "train",
+        "tune",
     ]
 )
 

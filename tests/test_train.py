@@ -6,42 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from training import problem, same_tensors, setup, small_model
 
-from fastnn import data, io, models, nn, optim, train
-from fastnn.optim import schedules
-
-
-def problem(n=96, seed=0):
-    """Three classes of 1 x 6 x 6 images that differ in which rows are bright."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % 3
-    x = rng.standard_normal((n, 1, 6, 6)).astype(np.float32)
-    x[np.arange(n), 0, 2 * y] += 3
-    return x, y
-
-
-def small_model(seed=0):
-    return nn.Sequential(
-        *models.small.conv_bn_relu(1, 4),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Dropout(0.2),
-        nn.Linear(36, 3),
-    ).reset_parameters(seed)
-
-
-def setup(seed=0, **arguments):
-    model = small_model(seed)
-    rate = schedules.warmup(schedules.cosine(0.01, 40), 5)
-    trainer = train.Trainer(model, optim.AdamW(model.parameters(), rate), **arguments)
-    return trainer, data.Loader(*problem(), 10, seed=seed)
-
-
-def same_tensors(a, b):
-    a, b = io.load_safetensors(a), io.load_safetensors(b)
-    assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+from fastnn import data, io, models, optim, train
 
 
 def test_it_learns_and_records(tmp_path):
@@ -170,7 +137,7 @@ def test_progress_bar_uses_tqdm_where_it_is_installed(installed, capsys, monkeyp
     trainer, loader = setup(progress="bar")
     trainer.fit(loader, 1)
     err = capsys.readouterr().err
-    assert "epoch 1/1" in err and ("batch/s" in err) == installed
+    assert "epoch 1/1" in err and ("step/s" in err) == installed
 
 
 def test_plots(tmp_path, monkeypatch):
@@ -189,3 +156,20 @@ def test_plots(tmp_path, monkeypatch):
     assert train.plot_mistakes(x, y, y, tmp_path / "none.png") == 0
     for name in ("curve", "wrong", "none"):
         assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": problem()[0]}, r"data must be a Loader or a pair \(x, y\), got ndarray"),
+        ({"data": (*problem(), 1)}, r"data must be a Loader or a pair \(x, y\), got 3 arrays"),
+        ({"validation": problem()[0]}, "validation must be a Loader or a pair"),
+        ({"callbacks": [train.EarlyStopping]}, "callbacks must be a list of instances of Callback"),
+        ({"callbacks": train.EarlyStopping()}, "callbacks must be a list of instances of Callback"),
+    ],
+)
+def test_what_fit_does_not_take(arguments, message):
+    trainer, loader = setup()
+    with pytest.raises(TypeError, match=message):
+        trainer.fit(**{"data": loader, "epochs": 1, **arguments})
+    assert trainer.optimizer.steps == 0

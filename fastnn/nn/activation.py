@@ -13,7 +13,8 @@ class Activation(Module):
 
     def fusable(self) -> bool:
         """Whether a layer before this one may apply it."""
-        return self.fused_name is not None and type(self).forward in _OWN_FORWARDS
+        own = type(self).forward in _OWN_FORWARDS and "forward" not in vars(self)
+        return self.fused_name is not None and own
 
 
 class ReLU(Activation):

@@ -1,0 +1,1 @@
+"""fastnn behind the function signatures of others."""

@@ -1,0 +1,26 @@
+"""``cs231n/fast_layers.py``: here the plain names are the fast ones already."""
+
+from .layers import conv_backward_naive as conv_backward_fast
+from .layers import conv_forward_naive as conv_forward_fast
+from .layers import max_pool_backward_naive as max_pool_backward_fast
+from .layers import max_pool_forward_naive as max_pool_forward_fast
+
+conv_forward_im2col = conv_forward_strides = conv_forward_fast
+conv_backward_im2col = conv_backward_strides = conv_backward_fast
+max_pool_forward_im2col = max_pool_forward_reshape = max_pool_forward_fast
+max_pool_backward_im2col = max_pool_backward_reshape = max_pool_backward_fast
+
+__all__ = [
+    "conv_backward_fast",
+    "conv_backward_im2col",
+    "conv_backward_strides",
+    "conv_forward_fast",
+    "conv_forward_im2col",
+    "conv_forward_strides",
+    "max_pool_backward_fast",
+    "max_pool_backward_im2col",
+    "max_pool_backward_reshape",
+    "max_pool_forward_fast",
+    "max_pool_forward_im2col",
+    "max_pool_forward_reshape",
+]

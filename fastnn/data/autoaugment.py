@@ -1,0 +1,253 @@
+"""AutoAugment, RandAugment and TrivialAugment on single images.
+
+Each is called as ``f(image, rng)`` with an image (H, W, C) of uint8, values from 0 to 255, and a
+``numpy.random.Generator``, from which alone it draws; it may return the image that it was given,
+and never writes to it. Amounts are torchvision's: a signed one takes either sign with equal chance,
+enhancements are by the factor 1 + amount, shears start from the corner, and translations are cut to
+whole pixels. Keywords of all three:
+
+interpolation : "nearest" (default, as published) or "bilinear"
+fill : int or tuple of int, default 0
+backend : "pillow" (default) or "opencv"
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Unpack
+
+import numpy as np
+
+from . import color, geometry
+from ._images import need_image
+from .geometry import Warp
+from .policies import (
+    CANDIDATES,
+    NO_AMOUNT,
+    POLICIES,
+    RANGES,
+    WIDE_RANGES,
+    Range,
+    Step,
+    SubPolicy,
+)
+
+LEVELS = 10
+"""Magnitudes of AutoAugment: 0 to 9."""
+
+TRIVIAL_LEVELS = 31
+
+_GEOMETRY: dict[str, Callable[..., np.ndarray]] = {
+    "ShearX": geometry.shear_x,
+    "ShearY": geometry.shear_y,
+    "TranslateX": geometry.translate_x,
+    "TranslateY": geometry.translate_y,
+    "Rotate": geometry.rotate,
+}
+_ENHANCE = {
+    "Brightness": color.brightness,
+    "Color": color.saturation,
+    "Contrast": color.contrast,
+    "Sharpness": color.sharpness,
+}
+_PLAIN = {
+    "AutoContrast": color.autocontrast,
+    "Equalize": color.equalize,
+    "Invert": color.invert,
+}
+
+
+def apply(name: str, image: np.ndarray, amount: float = 0.0, **warp: Unpack[Warp]) -> np.ndarray:
+    """The operation ``name`` of the policies with an amount in its own unit.
+
+    Parameters
+    ----------
+    name : str
+        "ShearX", ..., "Identity", as in ``policies.RANGES`` and ``policies.NO_AMOUNT``.
+    image : uint8 (H, W, C)
+    amount : float
+        Slope, pixels, degrees, factor - 1, bits or threshold.
+
+    Raises
+    ------
+    ValueError
+        The operation is unknown, or what the operation itself refuses.
+    """
+    if name in _GEOMETRY:
+        options = warp | {"center": (0.0, 0.0)} if name.startswith("Shear") else warp
+        amount = int(amount) if name.startswith("Translate") else amount
+        return _GEOMETRY[name](image, amount, **options)
+    backend = warp.get("backend", "pillow")
+    if name in _ENHANCE:
+        return _ENHANCE[name](image, 1 + amount, backend=backend)
+    if name in _PLAIN:
+        return _PLAIN[name](image, backend=backend)
+    if name == "Posterize":
+        return color.posterize(image, round(amount), backend=backend)
+    if name == "Solarize":
+        return color.solarize(image, amount, backend=backend)
+    if name == "Identity":
+        return need_image(name, image)
+    raise ValueError(f"apply: name must be an operation of the policies, got {name!r}")
+
+
+def _amount(name: str, ranges: dict[str, Range], image: np.ndarray, level: float) -> float:
+    """Of an operation at ``level``, from 0 to 1."""
+    if name in NO_AMOUNT:
+        return 0.0
+    low, high, _, of_size = ranges[name]
+    size = image.shape[name.endswith("X")] if of_size else 1
+    return (low + (high - low) * level) * size
+
+
+class _Policy:
+    """What the three have in common."""
+
+    ranges = RANGES
+
+    def __init__(self, warp: Warp) -> None:
+        self.warp: Warp = {"interpolation": "nearest", **warp}
+
+    def _step(self, name: str, image: np.ndarray, level: float, negative: bool) -> np.ndarray:
+        amount = _amount(name, self.ranges, image, level)
+        if negative and name in self.ranges and self.ranges[name].signed:
+            amount = -amount
+        return apply(name, image, amount, **self.warp)
+
+
+class AutoAugment(_Policy):
+    """One sub-policy of a learned policy: two operations, each with its probability.
+
+    The papers' recipes flip and crop as well, and cut out a square afterwards.
+
+    Parameters
+    ----------
+    policy : "imagenet", "cifar10", "svhn", or a sequence of sub-policies
+        See ``policies``.
+    **warp
+        See the module.
+
+    Raises
+    ------
+    ValueError
+        The policy is unknown, empty, or one of its steps is no operation, probability or magnitude.
+
+    References
+    ----------
+    Cubuk et al., "AutoAugment: Learning Augmentation Strategies from Data", CVPR 2019.
+    """
+
+    def __init__(
+        self, policy: str | Sequence[SubPolicy] = "imagenet", **warp: Unpack[Warp]
+    ) -> None:
+        super().__init__(warp)
+        if isinstance(policy, str):
+            if policy not in POLICIES:
+                raise ValueError(
+                    f"AutoAugment: policy must be one of {', '.join(POLICIES)} or a sequence of "
+                    f"sub-policies, got {policy!r}"
+                )
+            policy = POLICIES[policy]
+        self.policy = tuple(policy)
+        if not self.policy:
+            raise ValueError("AutoAugment: policy must have a sub-policy, got none")
+        for step in (step for sub_policy in self.policy for step in sub_policy):
+            _check(step)
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The image after a sub-policy drawn at random."""
+        image = need_image("AutoAugment", image)
+        for name, p, magnitude in self.policy[rng.integers(len(self.policy))]:
+            chance, sign = rng.random(2)
+            if chance < p:
+                image = self._step(name, image, (magnitude or 0) / (LEVELS - 1), sign < 0.5)
+        return image
+
+
+def _check(step: Step) -> None:
+    name, p, magnitude = step
+    if name in NO_AMOUNT:
+        known = magnitude is None
+    else:
+        known = name in RANGES and magnitude is not None and 0 <= magnitude < LEVELS
+    if not known or not 0 <= p <= 1:
+        raise ValueError(
+            "AutoAugment: policy must have steps (operation, probability, magnitude 0 to 9, None "
+            f"for {', '.join(NO_AMOUNT)}), got {step}"
+        )
+
+
+class RandAugment(_Policy):
+    """``num_ops`` operations drawn from 14, all of one magnitude.
+
+    Parameters
+    ----------
+    num_ops : int
+    magnitude : int
+        From 0 to ``num_magnitude_bins`` - 1.
+    num_magnitude_bins : int
+    **warp
+        See the module.
+
+    Raises
+    ------
+    ValueError
+        ``num_ops`` is negative, or ``magnitude`` outside its bins.
+
+    References
+    ----------
+    Cubuk, Zoph, Shlens and Le, "RandAugment: Practical automated data augmentation with a reduced
+    search space", NeurIPS 2020.
+    """
+
+    def __init__(
+        self,
+        num_ops: int = 2,
+        magnitude: int = 9,
+        num_magnitude_bins: int = 31,
+        **warp: Unpack[Warp],
+    ) -> None:
+        super().__init__(warp)
+        if num_ops < 0:
+            raise ValueError(f"RandAugment: num_ops must not be negative, got {num_ops}")
+        if num_magnitude_bins < 2 or not 0 <= magnitude < num_magnitude_bins:
+            raise ValueError(
+                "RandAugment: magnitude must be from 0 to num_magnitude_bins - 1 = "
+                f"{num_magnitude_bins - 1}, got {magnitude}"
+            )
+        self.num_ops, self.level = num_ops, magnitude / (num_magnitude_bins - 1)
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The image after ``num_ops`` operations."""
+        image = need_image("RandAugment", image)
+        for choice, sign in zip(
+            rng.integers(len(CANDIDATES), size=self.num_ops), rng.random(self.num_ops), strict=True
+        ):
+            image = self._step(CANDIDATES[choice], image, self.level, sign < 0.5)
+        return image
+
+
+class TrivialAugmentWide(_Policy):
+    """One operation drawn from 14, of a magnitude drawn from a wide range: nothing to tune.
+
+    Parameters
+    ----------
+    **warp
+        See the module.
+
+    References
+    ----------
+    Mueller and Hutter, "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation",
+    ICCV 2021.
+    """
+
+    ranges = WIDE_RANGES
+
+    def __init__(self, **warp: Unpack[Warp]) -> None:
+        super().__init__(warp)
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The image after one operation."""
+        image = need_image("TrivialAugmentWide", image)
+        choice, level = rng.integers([len(CANDIDATES), TRIVIAL_LEVELS])
+        return self._step(
+            CANDIDATES[choice], image, level / (TRIVIAL_LEVELS - 1), rng.random() < 0.5
+        )

@@ -1,0 +1,29 @@
+"""Hyper-parameter search on Optuna, the extra ``fastnn[tune]``: spaces, searches, reports."""
+
+from .cross_validate import CrossValidation, cross_validate
+from .objective import Objective
+from .plot import plot_grid_and_random, plot_parallel, plot_search
+from .refine import refine
+from .search import load_study, search
+from .space import Categorical, Integer, LogInteger, LogUniform, Uniform, grid, suggest
+from .table import table
+
+__all__ = [
+    "Categorical",
+    "CrossValidation",
+    "Integer",
+    "LogInteger",
+    "LogUniform",
+    "Objective",
+    "Uniform",
+    "cross_validate",
+    "grid",
+    "load_study",
+    "plot_grid_and_random",
+    "plot_parallel",
+    "plot_search",
+    "refine",
+    "search",
+    "suggest",
+    "table",
+]
