@@ -18,7 +18,7 @@ import numpy as np
 
 from . import color, geometry
 from ._images import need_image
-from .geometry import Warp
+from .geometry import Warp, need_warp
 from .policies import (
     CANDIDATES,
     NO_AMOUNT,
@@ -104,6 +104,7 @@ class _Policy:
     ranges = RANGES
 
     def __init__(self, warp: Warp) -> None:
+        need_warp(type(self).__name__, warp)
         self.warp: Warp = {"interpolation": "nearest", **warp}
 
     def _step(self, name: str, image: np.ndarray, level: float, negative: bool) -> np.ndarray:
@@ -139,6 +140,7 @@ class AutoAugment(_Policy):
         self, policy: str | Sequence[SubPolicy] = "imagenet", **warp: Unpack[Warp]
     ) -> None:
         super().__init__(warp)
+        self.name = policy if isinstance(policy, str) else f"{len(policy)} sub-policies"
         if isinstance(policy, str):
             if policy not in POLICIES:
                 raise ValueError(
@@ -160,6 +162,9 @@ class AutoAugment(_Policy):
             if chance < p:
                 image = self._step(name, image, (magnitude or 0) / (LEVELS - 1), sign < 0.5)
         return image
+
+    def __repr__(self) -> str:
+        return f"AutoAugment({self.name})"
 
 
 def _check(step: Step) -> None:
@@ -213,16 +218,21 @@ class RandAugment(_Policy):
                 "RandAugment: magnitude must be from 0 to num_magnitude_bins - 1 = "
                 f"{num_magnitude_bins - 1}, got {magnitude}"
             )
-        self.num_ops, self.level = num_ops, magnitude / (num_magnitude_bins - 1)
+        self.num_ops, self.magnitude = num_ops, magnitude
+        self.num_magnitude_bins = num_magnitude_bins
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The image after ``num_ops`` operations."""
         image = need_image("RandAugment", image)
+        level = self.magnitude / (self.num_magnitude_bins - 1)
         for choice, sign in zip(
             rng.integers(len(CANDIDATES), size=self.num_ops), rng.random(self.num_ops), strict=True
         ):
-            image = self._step(CANDIDATES[choice], image, self.level, sign < 0.5)
+            image = self._step(CANDIDATES[choice], image, level, sign < 0.5)
         return image
+
+    def __repr__(self) -> str:
+        return f"RandAugment({self.num_ops}, {self.magnitude}, {self.num_magnitude_bins})"
 
 
 class TrivialAugmentWide(_Policy):
@@ -251,3 +261,6 @@ class TrivialAugmentWide(_Policy):
         return self._step(
             CANDIDATES[choice], image, level / (TRIVIAL_LEVELS - 1), rng.random() < 0.5
         )
+
+    def __repr__(self) -> str:
+        return "TrivialAugmentWide()"
