@@ -158,7 +158,7 @@ def test_data_dependent_says_what_no_scale_passes_through():
     before = model.state_dict()
     with pytest.raises(ValueError, match=r"got Tanh at 1; give equalize=False"):
         init.data_dependent_(model, x)
-    with pytest.raises(ValueError, match=r"got BatchNorm2d at 1"):
+    with pytest.raises(ValueError, match=r"got BatchNorm2d at bn1"):
         init.data_dependent_(models.resnet(8, dtype=np.float64), x)
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(value, before[name])

@@ -5,12 +5,18 @@ import copy
 import numpy as np
 import pytest
 
-from fastnn import models, nn
+from fastnn import nn
 from fastnn.nn.hooks import preserved
 
 
 def block():
-    return nn.Sequential(models.basic_block(2, 2, dtype=np.float64), nn.Flatten())
+    conv1, bn1, conv2, bn2 = (
+        make(2, *rest, dtype=np.float64)
+        for make, rest in 2 * [(nn.Conv2d, (2, 3, 1, 1)), (nn.BatchNorm2d, ())]
+    )
+    return nn.Sequential(
+        nn.Residual(nn.Sequential(conv1, bn1, nn.ReLU(), conv2, bn2)), nn.Flatten()
+    )
 
 
 def images(seed=0):

@@ -156,3 +156,20 @@ def test_plots(tmp_path, monkeypatch):
     assert train.plot_mistakes(x, y, y, tmp_path / "none.png") == 0
     for name in ("curve", "wrong", "none"):
         assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": problem()[0]}, r"data must be a Loader or a pair \(x, y\), got ndarray"),
+        ({"data": (*problem(), 1)}, r"data must be a Loader or a pair \(x, y\), got 3 arrays"),
+        ({"validation": problem()[0]}, "validation must be a Loader or a pair"),
+        ({"callbacks": [train.EarlyStopping]}, "callbacks must be a list of instances of Callback"),
+        ({"callbacks": train.EarlyStopping()}, "callbacks must be a list of instances of Callback"),
+    ],
+)
+def test_what_fit_does_not_take(arguments, message):
+    trainer, loader = setup()
+    with pytest.raises(TypeError, match=message):
+        trainer.fit(**{"data": loader, "epochs": 1, **arguments})
+    assert trainer.optimizer.steps == 0

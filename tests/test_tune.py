@@ -181,7 +181,7 @@ def test_objective_trains_and_keeps_the_curves():
     assert list(trial.intermediate_values.values()) == history["val_accuracy"]
     assert len(history["loss"]) == len(history["lr"]) == 3
     made = objective(epochs=3)
-    _, alone = made.fit(trial.params)
+    alone = made.fit(trial.params).history
     assert alone["val_accuracy"] == history["val_accuracy"] and alone["epoch"] == [1, 2, 3]
     least = objective(epochs=1, monitor="val_loss")
     study = tune.search(least, {"units": tune.Integer(4, 8), "batch_size": tune.Integer(8, 9)})
@@ -311,3 +311,33 @@ def test_import_is_light_and_search_is_silent(capfd):
     verbosity = optuna.logging.get_verbosity()
     tune.search(score, SPACE, trials=2)
     assert capfd.readouterr() == ("", "") and optuna.logging.get_verbosity() == verbosity
+
+
+def test_plots(tmp_path, monkeypatch):
+    def some_are_pruned(trial, params):
+        if trial.number == 5:
+            trial.set_user_attr("diverged", "at once")
+            raise optuna.TrialPruned
+        trial.report(score(trial, params), 0)
+        if trial.number == 3:
+            raise optuna.TrialPruned
+        return score(trial, params)
+
+    study = tune.search(some_are_pruned, SPACE, trials=8)
+    single = tune.search(lambda t, p: 1.0, {"n": tune.Integer(2, 2)}, trials=1)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "matplotlib.figure", None)
+        with pytest.raises(ImportError, match=r"fastnn\[plot\]"):
+            tune.plot_search(study, tmp_path / "none.png")
+    pytest.importorskip("matplotlib")
+    for name, chosen in (("many", study), ("one", single)):
+        tune.plot_search(chosen, tmp_path / f"search-{name}.png")
+        tune.plot_parallel(chosen, tmp_path / f"parallel-{name}.png")
+    two = {"important": "lr", "unimportant": "dropout"}
+    tune.plot_grid_and_random(study, study, tmp_path / "both.png", **two)
+    made = list(tmp_path.glob("*.png"))
+    assert len(made) == 5 and all(p.read_bytes()[:4] == b"\x89PNG" for p in made)
+    with pytest.raises(ValueError, match="plot_search: study must have trials with values"):
+        tune.plot_search(optuna.create_study(), tmp_path / "none.png")
+    with pytest.raises(ValueError, match="grid must have searched 'lr' and 'dropout', got"):
+        tune.plot_grid_and_random(single, study, tmp_path / "none.png", **two)

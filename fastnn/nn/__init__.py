@@ -25,10 +25,12 @@ from .loss import (
 from .module import LoadResult, Module
 from .norm import BatchNorm, BatchNorm1d, BatchNorm2d
 from .parameter import Parameter
+from .pre_activation import pre_activation_block
 from .sample_norm import GroupNorm, InstanceNorm2d, LayerNorm
 from .sequential import Sequential
 from .shape import AdaptiveAvgPool2d, AvgPool2d, Flatten, Identity, MaxPool2d
 from .softmax import LogSoftmax, Maxout, Softmax
+from .upsample import Upsample
 from .vanilla_dropout import VanillaDropout
 
 __all__ = [
@@ -80,8 +82,10 @@ __all__ = [
     "Softplus",
     "StochasticDepth",
     "Tanh",
+    "Upsample",
     "VanillaDropout",
     "forward_hooks",
     "fusion_enabled",
+    "pre_activation_block",
     "set_fusion",
 ]

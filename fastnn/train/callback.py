@@ -54,6 +54,17 @@ class Callback:
         """Go on from :meth:`state_dict`; called before :meth:`on_train_begin`, if it held any."""
 
 
+def check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Refuse what is no sequence of callbacks, a class in place of its instance for one."""
+    given = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+    wrong = [callback for callback in given if not isinstance(callback, Callback)]
+    if wrong or not isinstance(callbacks, Sequence):
+        raise TypeError(
+            "Trainer.fit: callbacks must be a list of instances of Callback, "
+            f"got {wrong[0] if wrong else callbacks!r}"
+        )
+
+
 def _keys(callbacks: Sequence[Callback]) -> Iterator[tuple[str, Callback]]:
     """The callbacks by class and number among those of their class: ``EarlyStopping.0.``."""
     names = [type(callback).__name__ for callback in callbacks]

@@ -125,7 +125,7 @@ class TensorBoard(Callback):
         tensorboardX is not installed.
     """
 
-    def __init__(self, log_dir: str | os.PathLike[str], every: int | None = 10) -> None:
+    def __init__(self, log_dir: str | os.PathLike[str], every: int | None = 50) -> None:
         try:
             from tensorboardX import SummaryWriter
         except ImportError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from ..data import Batch, Loader
 from ..nn import CrossEntropyLoss, Module
 from ..optim import Optimizer
-from .callback import Callback, Logs, load_callbacks, save_callbacks
+from .callback import Callback, Logs, check_callbacks, load_callbacks, save_callbacks
 from .callbacks import ModelCheckpoint
 from .checkpoint import load_run, part, save_run
 from .history import History
@@ -134,10 +134,15 @@ class Trainer:
         FloatingPointError
             The loss or a gradient is not finite; the message names the layer, the parameters are
             those before that step.
+        TypeError
+            ``data``, ``validation`` or ``callbacks`` is something else.
         ValueError
             ``resume`` without ``out``, a checkpoint of another run, or ``monitor`` is no column.
         """
-        loader = data if isinstance(data, Loader) else Loader(*data, batch_size)
+        loader = _loader("data", data, batch_size)
+        check_callbacks(callbacks)
+        if validation is not None:
+            validation = _loader("validation", validation, 256)
         folder = None if out is None else Path(out)
         if resume and folder is None:
             raise ValueError("Trainer.fit: resume needs out, the folder of the run")
@@ -183,7 +188,7 @@ class Trainer:
         """Mean loss and metrics over all of ``data``, in eval mode and without augmentation."""
         totals = Totals(self.metrics)
         with evaluating(self.model):
-            for x, y in _in_order(data, batch_size):
+            for x, y in _loader("data", data, batch_size).in_order():
                 outputs = self.model(x)
                 totals.add(outputs, y, float(self.loss(outputs, y)[0]), divisor(self.loss, y))
         return totals.results()
@@ -191,8 +196,9 @@ class Trainer:
     def predict(self, data: Data | np.ndarray, *, batch_size: int = 256) -> np.ndarray:
         """The model's outputs for all samples, in eval mode and in order."""
         given = (data, np.zeros(len(data))) if isinstance(data, np.ndarray) else data
+        loader = _loader("data", given, batch_size)
         with evaluating(self.model):
-            return np.concatenate([self.model(x) for x, _ in _in_order(given, batch_size)])
+            return np.concatenate([self.model(x) for x, _ in loader.in_order()])
 
     def _stops(self, interrupt: Interrupt) -> bool:
         if interrupt.requested:
@@ -267,9 +273,13 @@ class Trainer:
         load_callbacks(callbacks, part(run, "callback."))
 
 
-def _in_order(data: Data, batch_size: int) -> Iterator[Batch]:
-    loader = data if isinstance(data, Loader) else Loader(*data, batch_size)
-    return loader.in_order()
+def _loader(argument: str, data: Data, batch_size: int) -> Loader:
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return Loader(*data, batch_size)
+    if not hasattr(data, "in_order"):
+        got = f"{len(data)} arrays" if isinstance(data, tuple | list) else type(data).__name__
+        raise TypeError(f"Trainer: {argument} must be a Loader or a pair (x, y), got {got}")
+    return data
 
 
 @contextmanager

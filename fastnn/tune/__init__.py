@@ -2,6 +2,7 @@
 
 from .cross_validate import CrossValidation, cross_validate
 from .objective import Objective
+from .plot import plot_grid_and_random, plot_parallel, plot_search
 from .refine import refine
 from .search import load_study, search
 from .space import Categorical, Integer, LogInteger, LogUniform, Uniform, grid, suggest
@@ -18,6 +19,9 @@ __all__ = [
     "cross_validate",
     "grid",
     "load_study",
+    "plot_grid_and_random",
+    "plot_parallel",
+    "plot_search",
     "refine",
     "search",
     "suggest",
