@@ -15,6 +15,7 @@ from fastnn.data import (
     color,
     geometry,
     policies,
+    policy_ops,
 )
 
 pytest.importorskip("PIL")
@@ -92,10 +93,10 @@ def test_every_operation_does_what_its_name_says():
     amounts |= {"Posterize": 4.0, "Solarize": 100}
     assert expected.keys() == {*policies.CANDIDATES, "Invert"}
     for name, result in expected.items():
-        got = autoaugment.apply(name, image, amounts.get(name, 0.9), **nearest)
+        got = policy_ops.apply(name, image, amounts.get(name, 0.9), **nearest)
         np.testing.assert_array_equal(got, result, name)
     with pytest.raises(ValueError, match="got 'Cutout'"):
-        autoaugment.apply("Cutout", image)
+        policy_ops.apply("Cutout", image)
 
 
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
