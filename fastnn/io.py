@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def save_safetensors(
 
     arrays = {name: np.array(array, order="C", copy=None) for name, array in tensors.items()}
     data = save(arrays, dict(metadata) if metadata else None)
-    _header(data, Path(path).name)
+    _header(data, len(data), Path(path).name)
     write_atomically(path, data)
 
 
@@ -99,38 +99,44 @@ def load_safetensors(path: StrPath, *, max_bytes: int = 1 << 34) -> dict[str, np
         names over 512 bytes or not printable, duplicate names, bytes missing, shared or left
         over, or a dtype that NumPy lacks.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    data = _read(path, max_bytes)
-    _header(data, Path(path).name)
-    arrays: dict[str, np.ndarray] = load(data)
+    with open(path, "rb") as file:
+        head, size, _ = _read_header(file, max_bytes)
+        try:
+            arrays: dict[str, np.ndarray] = load(head + file.read(size - len(head)))
+        except SafetensorError as error:
+            raise ValueError(f"{Path(path).name}: {error}") from error
     return arrays
 
 
 def read_metadata(path: StrPath, *, max_bytes: int = 1 << 34) -> dict[str, str]:
     """Metadata of a safetensors file; same checks as :func:`load_safetensors`."""
-    return cast(
-        dict[str, str], _header(_read(path, max_bytes), Path(path).name).get("__metadata__", {})
-    )
-
-
-def _read(path: StrPath, max_bytes: int) -> bytes:
     with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > max_bytes:
-            raise ValueError(f"{Path(path).name}: {size} bytes, more than max_bytes={max_bytes}")
-        return file.read(size)
+        _, _, header = _read_header(file, max_bytes)
+    return cast(dict[str, str], header.get("__metadata__", {}))
 
 
-def _header(data: bytes, name: str) -> dict[str, Any]:
-    """Header of a file's bytes, checked."""
+def _read_header(file: BinaryIO, max_bytes: int) -> tuple[bytes, int, dict[str, Any]]:
+    """First bytes, size and header, checked before more is read: a bad file costs 1 MiB."""
+    name, size = Path(file.name).name, os.fstat(file.fileno()).st_size
+    if size > max_bytes:
+        raise ValueError(f"{name}: {size} bytes, more than max_bytes={max_bytes}")
+    head = file.read(8)
+    head += file.read(min(int.from_bytes(head, "little"), MAX_HEADER))
+    return head, size, _header(head, size, name)
+
+
+def _header(data: bytes, size: int, name: str) -> dict[str, Any]:
+    """Header of a file of ``size`` bytes, checked; ``data``: its first bytes, at least these."""
 
     def refuse(reason: str) -> ValueError:
         return ValueError(f"{name} is no safetensors file that fastnn accepts: {reason}")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({key for key, _ in pairs}) != len(pairs):
-            raise refuse("duplicate names")
+            raise ValueError("duplicate names")
         return dict(pairs)
 
     length = int.from_bytes(data[:8], "little")
@@ -138,7 +144,7 @@ def _header(data: bytes, name: str) -> dict[str, Any]:
         raise refuse(f"its header of {length} bytes is over {MAX_HEADER} or beyond the end")
     try:
         header = json.loads(data[8 : 8 + length].decode(), object_pairs_hook=unique)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise refuse(f"its header is not JSON: {error}") from error
     if not isinstance(header, dict) or len(header) > MAX_TENSORS + 1:
         raise refuse(f"its header is not an object of at most {MAX_TENSORS} tensors")
@@ -157,8 +163,8 @@ def _header(data: bytes, name: str) -> dict[str, Any]:
         if start != end:
             raise refuse(f"bytes {min(start, end)} to {max(start, end)} are shared or unused")
         end = stop
-    if end != len(data) - 8 - length:
-        raise refuse(f"its tensors take {end} bytes, the file has {len(data) - 8 - length}")
+    if end != size - 8 - length:
+        raise refuse(f"its tensors take {end} bytes, the file has {size - 8 - length}")
     return header
 
 
@@ -169,8 +175,8 @@ def _check_tensor(key: str, info: Any) -> tuple[str, tuple[int, int]]:
     if not isinstance(info, dict) or info.keys() != {"dtype", "shape", "data_offsets"}:
         return "needs dtype, shape and data_offsets, no more", (0, 0)
     dtype, shape, offsets = info["dtype"], info["shape"], info["data_offsets"]
-    if dtype not in _ITEMSIZES:
-        return f"dtype {dtype!r} is not one of {', '.join(_ITEMSIZES)}", (0, 0)
+    if not isinstance(dtype, str) or dtype not in _ITEMSIZES:
+        return f"dtype {repr(dtype)[:40]} is not one of {', '.join(_ITEMSIZES)}", (0, 0)
     if not _sizes(shape) or len(shape) > MAX_RANK:
         return f"shape must be at most {MAX_RANK} sizes, got {shape!r}"[:200], (0, 0)
     if not _sizes(offsets) or len(offsets) != 2:

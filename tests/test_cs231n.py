@@ -60,6 +60,8 @@ def test_batchnorm_takes_the_courses_options():
     agree(out, normalised(x, 0, eps=0.5), 20, np.float64)
     agree(param["running_mean"], 0.25 * 2 + 0.75 * x.mean(0), 20, np.float64)
     agree(param["running_var"], 0.25 * 3 + 0.75 * x.var(0), 20, np.float64)
+    test = {"mode": "test", "eps": 0.5, **start}
+    agree(cs231n.batchnorm_forward(x, ones, zeros, test)[0], (x - 2) / np.sqrt(3.5), 20, np.float64)
     assert (start["running_mean"] == 2).all(), "the old array is replaced, not written to"
     with pytest.raises(ValueError, match="mode must be 'train' or 'test', got 'eval'"):
         cs231n.batchnorm_forward(x, ones, zeros, {"mode": "eval"})

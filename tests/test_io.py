@@ -1,10 +1,13 @@
 """State dictionaries, copies and safetensors files."""
 
+import ast
 import copy
 import json
 import os
 import pickle
 import struct
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,6 +171,25 @@ def tensor(start=0, stop=8, shape=(2,), dtype="F32"):
         (file_of({"a": tensor(), "b": tensor()}, bytes(8)), "shared or unused"),
         (file_of({"a\n": tensor()}, bytes(8)), "printable"),
         (file_of({"a" * 513: tensor()}, bytes(8)), "512"),
+        (file_of({"\u202e": tensor()}, bytes(8)), "printable"),
+        (file_of(b'{"\\ud800": 1}'), "printable"),
+        (file_of(b"1" * 5000), "not JSON"),
+        (file_of(b'{"a": 1' + b"1" * 5000 + b"}"), "not JSON"),
+        (file_of(b'{"a": {"b": 1, "b": 2}}'), "duplicate"),
+        (file_of(b"NaN"), "not an object"),
+        (file_of({"a": tensor(shape=[float("nan")])}, bytes(8)), "shape"),
+        (file_of({"a": tensor(shape="2")}, bytes(8)), "shape"),
+        (file_of({"a": tensor(shape=[1 << 63])}, bytes(8)), "shape"),
+        (file_of({"a": {**tensor(), "data_offsets": [0, 8, 8]}}, bytes(8)), "two numbers"),
+        (file_of({"a": {**tensor(), "data_offsets": [-8, 0]}}, bytes(8)), "two numbers"),
+        (file_of({"a": tensor(), "b": tensor(4, 4, [0])}, bytes(8)), "shared or unused"),
+        (file_of({"a": tensor(), "b": tensor(9, 9, [0])}, bytes(8)), "shared or unused"),
+        (file_of({"a": tensor(dtype="f4")}, bytes(8)), "dtype"),
+        (file_of({"a": tensor(dtype=["F32"])}, bytes(8)), "dtype"),
+        (file_of({"__metadata__": [], "a": tensor()}, bytes(8)), "not strings"),
+        (pickle.dumps({"weight": [1.0]}), "header"),
+        (file_of(b'{"__metadata__": {"a": "\\ud800"}}'), "hostile"),
+        (b"PK\x03\x04" + bytes(60), "header"),
     ],
 )
 def test_hostile_files_are_refused(content, reason, tmp_path):
@@ -175,6 +197,61 @@ def test_hostile_files_are_refused(content, reason, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=reason):
         io.load_safetensors(path)
+
+
+def test_no_damage_does_more_than_raise_a_value_error(tmp_path):
+    path, rng = tmp_path / "damaged", np.random.default_rng(0)
+    io.save_safetensors({"a": np.arange(6.0), "b.c": np.ones((2, 3), np.float32)}, path)
+    sound, refused = path.read_bytes(), 0
+    for _ in range(400):
+        content = bytearray(sound)
+        for position in rng.integers(0, len(content), rng.integers(1, 4)):
+            content[position] = rng.integers(256)
+        path.write_bytes(
+            content[: rng.integers(1, len(content) + 1) if rng.random() < 0.2 else None]
+        )
+        try:
+            shapes = {array.shape for array in io.load_safetensors(path).values()}
+            assert all(np.prod(shape) <= 12 for shape in shapes)
+        except ValueError:
+            refused += 1
+    assert 200 < refused < 400, "both outcomes were seen"
+
+
+def test_a_bad_header_is_refused_before_the_rest_is_read(tmp_path):
+    path = tmp_path / "large"
+    with open(path, "wb") as file:
+        file.write(file_of({"a": tensor(0, 4)}))
+        file.truncate(1 << 30)  # sparse
+    tracemalloc.start()
+    try:
+        for read in (io.load_safetensors, io.read_metadata):
+            with pytest.raises(ValueError, match="data_offsets"):
+                read(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+UNPICKLERS = {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(io.__file__).parent.rglob("*.py")), ids=lambda p: p.stem
+)
+def test_nothing_is_ever_unpickled_or_evaluated(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not UNPICKLERS & {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            assert (node.module or "").split(".")[0] not in UNPICKLERS
+        elif isinstance(node, ast.Call):
+            function = ast.unparse(node.func)
+            assert function not in {"eval", "exec", "compile", "__import__"}
+            given = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            assert given.get("allow_pickle", "False") == "False"
+            if function in {"np.load", "numpy.load", "np.lib.format.read_array"}:
+                assert given.get("allow_pickle") == "False", f"line {node.lineno}: say so"
 
 
 def test_size_cap(tmp_path):

@@ -181,7 +181,7 @@ def test_objective_trains_and_keeps_the_curves():
     assert list(trial.intermediate_values.values()) == history["val_accuracy"]
     assert len(history["loss"]) == len(history["lr"]) == 3
     made = objective(epochs=3)
-    _, alone = made.fit(trial.params)
+    alone = made.fit(trial.params).history
     assert alone["val_accuracy"] == history["val_accuracy"] and alone["epoch"] == [1, 2, 3]
     least = objective(epochs=1, monitor="val_loss")
     study = tune.search(least, {"units": tune.Integer(4, 8), "batch_size": tune.Integer(8, 9)})
@@ -264,7 +264,20 @@ def test_cross_validation_validates_every_sample_once():
         (lambda: tune.LogInteger(0, 2), ValueError, "LogInteger: low must be positive"),
         (lambda: tune.Categorical([]), ValueError, "Categorical: choices must be a list"),
         (lambda: tune.Categorical("sgd"), ValueError, "Categorical: choices must be a list"),
-        (lambda: tune.grid(SPACE, 0), ValueError, "grid: points of lr must be positive, got 0"),
+        (lambda: tune.grid(SPACE, 0), ValueError, "points of lr must be a positive integer, got 0"),
+        (lambda: tune.grid(SPACE, {"lr": 1.5}), ValueError, "points of lr must be a positive"),
+        (lambda: tune.Uniform("a", 1), TypeError, "Uniform: low and high must be numbers, got 'a'"),
+        (
+            lambda: tune.search(score, SPACE, direction="up"),
+            ValueError,
+            'search: direction must be "maximize" or "minimize", got',
+        ),
+        (lambda: tune.load_study("none.journal"), FileNotFoundError, "storage none.journal does"),
+        (
+            lambda: tune.load_study(optuna.storages.InMemoryStorage(), "mine"),
+            KeyError,
+            r"load_study: name must be one of \[\], got 'mine'",
+        ),
         (lambda: tune.search(score, {}), ValueError, "search: space must map names"),
         (lambda: tune.search(score, {"lr": (0, 1)}), TypeError, r"search: space\['lr'\] must be"),
         (lambda: tune.search(score, SPACE, trials=0), ValueError, "search: trials must be pos"),
@@ -298,6 +311,15 @@ def test_errors_name_the_argument(make, error, message):
         make()
 
 
+def test_an_error_of_the_objective_is_raised_once(capfd):
+    def broken(trial, params):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        tune.search(broken, SPACE)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_without_optuna_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert tune.grid({"n": tune.Integer(1, 2)}) == {"n": [1, 2]}, "what needs no Optuna works"
@@ -311,3 +333,33 @@ def test_import_is_light_and_search_is_silent(capfd):
     verbosity = optuna.logging.get_verbosity()
     tune.search(score, SPACE, trials=2)
     assert capfd.readouterr() == ("", "") and optuna.logging.get_verbosity() == verbosity
+
+
+def test_plots(tmp_path, monkeypatch):
+    def some_are_pruned(trial, params):
+        if trial.number == 5:
+            trial.set_user_attr("diverged", "at once")
+            raise optuna.TrialPruned
+        trial.report(score(trial, params), 0)
+        if trial.number == 3:
+            raise optuna.TrialPruned
+        return score(trial, params)
+
+    study = tune.search(some_are_pruned, SPACE, trials=8)
+    single = tune.search(lambda t, p: 1.0, {"n": tune.Integer(2, 2)}, trials=1)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "matplotlib.figure", None)
+        with pytest.raises(ImportError, match=r"fastnn\[plot\]"):
+            tune.plot_search(study, tmp_path / "none.png")
+    pytest.importorskip("matplotlib")
+    for name, chosen in (("many", study), ("one", single)):
+        tune.plot_search(chosen, tmp_path / f"search-{name}.png")
+        tune.plot_parallel(chosen, tmp_path / f"parallel-{name}.png")
+    two = {"important": "lr", "unimportant": "dropout"}
+    tune.plot_grid_and_random(study, study, tmp_path / "both.png", **two)
+    made = list(tmp_path.glob("*.png"))
+    assert len(made) == 5 and all(p.read_bytes()[:4] == b"\x89PNG" for p in made)
+    with pytest.raises(ValueError, match="plot_search: study must have trials with values"):
+        tune.plot_search(optuna.create_study(), tmp_path / "none.png")
+    with pytest.raises(ValueError, match="grid must have searched 'lr' and 'dropout', got"):
+        tune.plot_grid_and_random(single, study, tmp_path / "none.png", **two)

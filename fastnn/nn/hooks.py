@@ -32,7 +32,7 @@ def forward_hooks(model: Module, hook: Hook) -> Iterator[None]:
     >>> with nn.forward_hooks(model, lambda name, layer, x, y: print(name, y.shape)):
     ...     model(x)
     """
-    before = [(layer, vars(layer).get("forward")) for layer in model.modules()]
+    before = [(layer, vars(layer).get("forward")) for _, layer in model.named_modules()]
     for name, layer in model.named_modules():
         vars(layer)["forward"] = _hooked(hook, name, layer)
     structure_changed()

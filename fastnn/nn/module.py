@@ -93,11 +93,14 @@ class Module:
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
         """This module and all below it, with dotted names.
 
-        A child with an empty name adds no level: it has its parent's name.
+        A child whose name is empty is part of its parent: its own children come, it does not.
         """
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(".".join(filter(None, (prefix, name))))
+            below = child.named_modules(".".join(filter(None, (prefix, name))))
+            if not name:
+                next(below)
+            yield from below
 
     def modules(self) -> Iterator["Module"]:
         """This module and all below it."""

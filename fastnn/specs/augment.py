@@ -1,5 +1,6 @@
 """Augmentation of images."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def bound(a: Arrays, o: Options, eps: float) -> Arrays:
 
 def cost(a: Arrays, o: Options, y: Arrays) -> Cost:
     n, c = y["y"].shape[:2]
-    return Cost(2 * y["y"].size, n * c * a["x"][0, 0].size + y["y"].nbytes)
+    return Cost(2 * y["y"].size, n * c * math.prod(a["x"].shape[2:]) + y["y"].nbytes)
 
 
 X = np.zeros((4, 3, 6, 5), np.uint8)

@@ -1,7 +1,8 @@
-"""Training: the loop, its checkpoints, history, metrics and plots, and what comes after it."""
+"""Training: the loop, its callbacks and checkpoints, history and plots, and what comes after."""
 
 from .activations import ActivationStatistics, LayerStatistics, activation_statistics
 from .activations_plot import plot_activations
+from .averaging import WeightAveraging
 from .calibration import (
     Reliability,
     expected_calibration_error,
@@ -13,15 +14,20 @@ from .callback import Callback
 from .callbacks import EarlyStopping, ExplosionGuard, ModelCheckpoint, OptunaPruning
 from .checkpoint import load_run, save_run
 from .confusion import F1, ConfusionMatrix, Precision, Recall, class_weights, confusion_matrix
+from .dead_units import DeadRow, DeadUnits, dead_units
 from .ensemble import Ensemble, snapshots
-from .history import History
+from .gradient_check import GradientReport, GradientRow, gradient_check
+from .history import History, describe
+from .initial_loss import InitialLoss, check_initial_loss
 from .loggers import CSVLogger, JSONLLogger, TensorBoard
+from .lr_finder import LRRange, find_lr
 from .mc_dropout import MCPrediction, mc_dropout
 from .metrics import Metric, accuracy, top_k_accuracy
+from .overfit import Overfit, overfit_small_batch
 from .plot import plot_confusion, plot_history, plot_mistakes
 from .predict import predict_proba
-from .progress import describe
 from .trainer import BEST, LAST, Trainer
+from .update_ratios import UpdateRatios, update_ratios
 
 __all__ = [
     "BEST",
@@ -31,30 +37,44 @@ __all__ = [
     "CSVLogger",
     "Callback",
     "ConfusionMatrix",
+    "DeadRow",
+    "DeadUnits",
     "EarlyStopping",
     "Ensemble",
     "ExplosionGuard",
+    "GradientReport",
+    "GradientRow",
     "History",
+    "InitialLoss",
     "JSONLLogger",
+    "LRRange",
     "LayerStatistics",
     "MCPrediction",
     "Metric",
     "ModelCheckpoint",
     "OptunaPruning",
+    "Overfit",
     "Precision",
     "Recall",
     "Reliability",
     "TensorBoard",
     "Trainer",
+    "UpdateRatios",
+    "WeightAveraging",
     "accuracy",
     "activation_statistics",
+    "check_initial_loss",
     "class_weights",
     "confusion_matrix",
+    "dead_units",
     "describe",
     "expected_calibration_error",
+    "find_lr",
     "fit_temperature",
+    "gradient_check",
     "load_run",
     "mc_dropout",
+    "overfit_small_batch",
     "plot_activations",
     "plot_confusion",
     "plot_history",
@@ -65,4 +85,5 @@ __all__ = [
     "save_run",
     "snapshots",
     "top_k_accuracy",
+    "update_ratios",
 ]

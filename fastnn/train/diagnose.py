@@ -1,19 +1,15 @@
 """Where a number that is not finite came from."""
 
-import copy
-from collections.abc import Callable
-
 import numpy as np
 
-from ..nn import Module
-from ..nn.fusable import fusion_enabled, set_fusion
+from ..nn import Module, forward_hooks
+from ..nn.hooks import preserved
 
 
 def find_bad_output(model: Module, x: np.ndarray) -> str:
-    """Name of what is first not finite when ``x`` goes through a copy of the model, layer by layer.
+    """Say what is first not finite when ``x`` goes through the model, layer by layer.
 
-    The copy leaves the model's random streams and running statistics alone. Layers run one by one,
-    as fusion would hide the output of a layer whose successor it applies.
+    Random layers draw anew; the model's random streams and running statistics stay as they were.
     """
     bad = np.size(x) - np.count_nonzero(np.isfinite(x))
     if bad:
@@ -21,32 +17,17 @@ def find_bad_output(model: Module, x: np.ndarray) -> str:
     for name, parameter in model.named_parameters():
         if not np.isfinite(parameter.data).all():
             return f"the parameter {name} is not finite"
-    clone = copy.deepcopy(model)
     found: list[str] = []
-    for name, module in clone.named_modules():
-        label = f"{name or 'the model'} ({type(module).__name__})"
-        vars(module)["forward"] = _watched(module.forward, label, found)
-    fused = fusion_enabled()
-    set_fusion(False)
-    try:
-        clone(x)
-    finally:
-        set_fusion(fused)
+
+    def look(name: str, layer: Module, x: np.ndarray, y: np.ndarray) -> None:
+        if not np.isfinite(y).all():
+            found.append(f"{name or 'the model'} ({type(layer).__name__})")
+
+    with preserved(model), forward_hooks(model, look):
+        model.forward(x)
     if found:
         return f"the first layer whose output is not finite is {found[0]}"
     return "every layer's output is finite: look at the targets and the loss"
-
-
-def _watched(
-    forward: Callable[[np.ndarray], np.ndarray], label: str, found: list[str]
-) -> Callable[[np.ndarray], np.ndarray]:
-    def call(x: np.ndarray) -> np.ndarray:
-        y = forward(x)
-        if not np.isfinite(y).all():
-            found.append(label)
-        return y
-
-    return call
 
 
 def find_bad_gradient(model: Module) -> str:

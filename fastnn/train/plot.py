@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def plot_history(history: History | Mapping[str, History], path: str | os.PathLike[str]) -> None:
     """Learning curves: loss of every step with its moving average, and accuracy by epoch.
 
+    A run without accuracy shows its learning rate in their place.
+
     Parameters
     ----------
     history : History, or mapping of str to History
@@ -27,69 +29,77 @@ def plot_history(history: History | Mapping[str, History], path: str | os.PathLi
     Raises
     ------
     ValueError
-        The mapping is empty.
+        There is no run, or one has no step.
     ImportError
         matplotlib is not installed.
     """
     runs = {"": history} if isinstance(history, History) else dict(history)
-    if not runs:
-        raise ValueError("plot_history: history must hold at least one run, got none")
+    if not runs or not all(run.steps for run in runs.values()):
+        counts = {name: len(run.steps) for name, run in runs.items()}
+        raise ValueError(
+            f"plot_history: history must be one or more runs of at least a step, got {counts}"
+        )
     figure = new_figure(11, 4.2)
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    alone = len(runs) == 1
     left, right = figure.subplots(1, 2)
-    for color, (name, run) in enumerate(runs.items()):
-        _plot_losses(left, run, name, color, alone=len(runs) == 1)
-        _plot_accuracies(right, run, name, f"C{color}")
+    for number, (name, run) in enumerate(runs.items()):
+        training, validation = ("C0", "C1") if alone else (f"C{number}", f"C{number}")
+        _plot_losses(left, run, "" if alone else name, training, validation)
+        _plot_accuracies(right, run, "" if alone else name, training, validation)
     left.set(xlabel="step", ylabel="loss", yscale="log", title="Loss")
-    left.legend()
-    right.set(xlabel="epoch", ylabel="accuracy (%)", title="Accuracy")
-    right.xaxis.get_major_locator().set_params(integer=True)
+    left.yaxis.set_major_formatter("{x:g}")
+    low, high = left.get_ylim()
+    if high < 100 * low:  # else the decades are labels enough
+        left.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        left.yaxis.set_minor_formatter("{x:g}")
     if right.lines:
-        right.legend()
-    for axes in (left, right):
+        right.set(xlabel="epoch", ylabel="accuracy (%)", title="Accuracy")
+        right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        for name, run in runs.items():
+            right.plot(run.learning_rates, label=None if alone else name)
+        right.set(xlabel="step", ylabel="learning rate", title="Learning rate")
+    for axes, dashed in ((left, "validation"), (right, "training")):
         axes.grid(alpha=0.25)
+        if not alone and (axes is left or right.get_xlabel() == "epoch"):
+            axes.plot([], [], "--", color="grey", label=dashed)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
     figure.savefig(path, dpi=120)
 
 
-def _plot_losses(axes: "Axes", run: History, name: str, color: int, alone: bool) -> None:
+def _plot_losses(axes: "Axes", run: History, name: str, training: str, validation: str) -> None:
+    """``name`` is empty for a run alone."""
     losses = np.array(run.steps)
     steps = np.arange(1, len(losses) + 1)
     window = max(1, len(losses) // 50)
     mean = np.convolve(losses, np.full(window, 1 / window), "valid")
-    alpha = 0.35 if alone else 0.15
-    axes.scatter(
-        steps, losses, 5, f"C{color}", alpha=alpha, linewidths=0, label="step" if alone else None
-    )
-    line = f"C{color + 1}" if alone else f"C{color}"
-    label = f"mean of {window} steps"
-    axes.plot(steps[window - 1 :], mean, line, label=f"{name} ({label})" if name else label)
+    alpha, label = (0.15, None) if name else (0.3, "training, a step")
+    axes.scatter(steps, losses, 6, training, alpha=alpha, linewidths=0, label=label)
+    middle = steps[window // 2 :][: len(mean)]
+    axes.plot(middle, mean, color=training, label=name or f"training, mean of {window}")
     if run.epochs and "val_loss" in run.epochs[0]:
-        axes.plot(
-            run["step"],
-            run["val_loss"],
-            marker="o",
-            markersize=3.5,
-            color="C2" if alone else line,
-            linestyle="-" if alone else "--",
-            linewidth=1,
-            label="validation" if alone else None,
-        )
+        style = "o--" if name else "o-"
+        label = None if name else "validation"
+        values = run["val_loss"]
+        axes.plot(run["step"], values, style, color=validation, lw=1, ms=3, label=label)
 
 
-def _plot_accuracies(axes: "Axes", run: History, name: str, color: str) -> None:
+def _plot_accuracies(axes: "Axes", run: History, name: str, training: str, validation: str) -> None:
     columns = [n for n in run.epochs[0] if n.endswith("accuracy")] if run.epochs else []
     for column in columns:
-        validation = column.startswith("val_")
-        what = column.removeprefix("val_").replace("_", " ").removesuffix("accuracy")
-        label = " ".join(
-            filter(None, [name, what.strip(), "validation" if validation else "training"])
-        )
+        is_training = not column.startswith("val_")
+        what = column.removeprefix("val_").removesuffix("accuracy").replace("_", " ").strip()
+        part = name or ("training" if is_training else "validation")
         axes.plot(
             run["epoch"],
             100 * np.array(run[column]),
-            ".-" if validation else ".--",
-            color=color if name else None,
-            alpha=1 if validation or not name else 0.5,
-            label=label,
+            "." + ("--" if is_training else "-"),
+            color=training if is_training else validation,
+            alpha=0.5 if what or (name and is_training) else 1,
+            label=None if name and is_training else f"{part} {what}".strip(),
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..data import Batch, Loader
 from ..nn import CrossEntropyLoss, Module
 from ..optim import Optimizer
-from .callback import Callback, Logs, load_callbacks, save_callbacks
+from .callback import Callback, Logs, check_callbacks, load_callbacks, save_callbacks
 from .callbacks import ModelCheckpoint
 from .checkpoint import load_run, part, save_run
 from .history import History
@@ -51,7 +51,7 @@ class Trainer:
         is that of one batch k times as large, but for BatchNorm, whose statistics stay a batch's.
         The last step of an epoch takes the batches that remain.
     progress : "auto", "bar", "lines" or "off"
-        "auto" is a bar on a terminal and silence elsewhere.
+        "auto" is a bar on a terminal or in a notebook and silence elsewhere.
 
     Attributes
     ----------
@@ -63,7 +63,8 @@ class Trainer:
     Raises
     ------
     ValueError
-        ``accumulate`` is not positive, or a metric has the name of another column.
+        The optimizer has none of the model's parameters, ``accumulate`` is not positive, or a
+        metric has the name of another column.
     TypeError
         ``metrics`` is no mapping of functions.
     """
@@ -82,6 +83,13 @@ class Trainer:
     ) -> None:
         if accumulate < 1:
             raise ValueError(f"Trainer: accumulate must be at least 1, got {accumulate}")
+        own = {id(parameter) for parameter in model.parameters()}
+        given = [p for group in optimizer.param_groups for p in group["params"]]
+        if not any(id(parameter) in own for parameter in given):
+            raise ValueError(
+                "Trainer: optimizer must be over parameters of the model, got "
+                f"{len(given)} parameters of which none is"
+            )
         self.model, self.optimizer = model, optimizer
         self.loss: Loss = CrossEntropyLoss() if loss is None else loss
         self.metrics = {"accuracy": accuracy} if metrics is None else metrics
@@ -134,10 +142,17 @@ class Trainer:
         FloatingPointError
             The loss or a gradient is not finite; the message names the layer, the parameters are
             those before that step.
+        TypeError
+            ``data``, ``epochs``, ``validation`` or ``callbacks`` is something else.
         ValueError
             ``resume`` without ``out``, a checkpoint of another run, or ``monitor`` is no column.
         """
-        loader = data if isinstance(data, Loader) else Loader(*data, batch_size)
+        if not isinstance(epochs, int | np.integer):
+            raise TypeError(f"Trainer.fit: epochs must be an integer, got {epochs!r:.60}")
+        loader = _loader("data", data, batch_size)
+        check_callbacks(callbacks)
+        if validation is not None:
+            validation = _loader("validation", validation, 256)
         folder = None if out is None else Path(out)
         if resume and folder is None:
             raise ValueError("Trainer.fit: resume needs out, the folder of the run")
@@ -183,7 +198,7 @@ class Trainer:
         """Mean loss and metrics over all of ``data``, in eval mode and without augmentation."""
         totals = Totals(self.metrics)
         with evaluating(self.model):
-            for x, y in _in_order(data, batch_size):
+            for x, y in _loader("data", data, batch_size).in_order():
                 outputs = self.model(x)
                 totals.add(outputs, y, float(self.loss(outputs, y)[0]), divisor(self.loss, y))
         return totals.results()
@@ -191,8 +206,9 @@ class Trainer:
     def predict(self, data: Data | np.ndarray, *, batch_size: int = 256) -> np.ndarray:
         """The model's outputs for all samples, in eval mode and in order."""
         given = (data, np.zeros(len(data))) if isinstance(data, np.ndarray) else data
+        loader = _loader("data", given, batch_size)
         with evaluating(self.model):
-            return np.concatenate([self.model(x) for x, _ in _in_order(given, batch_size)])
+            return np.concatenate([self.model(x) for x, _ in loader.in_order()])
 
     def _stops(self, interrupt: Interrupt) -> bool:
         if interrupt.requested:
@@ -234,11 +250,11 @@ class Trainer:
             row.update({f"val_{name}": value for name, value in results.items()})
         self.history.epochs.append(row)
         self._totals, self._seconds = Totals(self.metrics), 0.0
+        for callback in hooks:
+            callback.on_epoch_end(self, row)
         if self.monitor in row:
             best = self.history.best(self.monitor)
             self.history.best_epoch = None if best is None else best["epoch"]
-        for callback in hooks:
-            callback.on_epoch_end(self, row)
 
     def _run(self, loader: Loader, callbacks: Sequence[Callback]) -> dict[str, Any]:
         history = self.history
@@ -267,9 +283,13 @@ class Trainer:
         load_callbacks(callbacks, part(run, "callback."))
 
 
-def _in_order(data: Data, batch_size: int) -> Iterator[Batch]:
-    loader = data if isinstance(data, Loader) else Loader(*data, batch_size)
-    return loader.in_order()
+def _loader(argument: str, data: Data, batch_size: int) -> Loader:
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return Loader(*data, batch_size)
+    if not hasattr(data, "in_order"):
+        got = f"{len(data)} arrays" if isinstance(data, tuple | list) else type(data).__name__
+        raise TypeError(f"Trainer: {argument} must be a Loader or a pair (x, y), got {got}")
+    return data
 
 
 @contextmanager

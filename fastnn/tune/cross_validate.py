@@ -90,7 +90,7 @@ def cross_validate(
         objective = Objective(
             build_model, (x[train], y[train]), (x[held_out], y[held_out]), seed=seed, **training
         )
-        _, history = objective.fit(params or {})
+        history = objective.fit(params or {}).history
         values.append(float(history[objective.monitor][-1]))
         histories.append(history)
     return CrossValidation(values, histories)

@@ -1,16 +1,17 @@
 """``Objective``: train a model with a trial's hyper-parameters and measure it."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..data import Loader
+from ..data import Compose, Loader
 from ..nn import Module
 from ..optim import AdamW, Optimizer
-from ..train import History, Trainer
-from ..train.trainer import Loss, Metric
+from ..train import Callback, ExplosionGuard, History, Metric, OptunaPruning, Trainer
+from ..train.metrics import MetricFunction
+from ..train.update import Loss
 from .optional import optuna
 from .space import Params
 
@@ -43,7 +44,8 @@ class Objective:
 
     Called by :func:`search` with a trial, it reports the result of every epoch, lets the study's
     pruner end the trial, and keeps the learning curves in the trial
-    (``trial.user_attrs["history"]``). A run whose loss is no longer finite is pruned.
+    (``trial.user_attrs["history"]``). A run whose loss explodes (:class:`ExplosionGuard`) or is no
+    longer finite is pruned, with the reason in ``trial.user_attrs["diverged"]``.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ class Objective:
         Column of the history that is the result; it is minimised if its name ends in "loss".
     normalize : object with ``fit``, optional
         Such as ``fastnn.data.Standardize()``; a copy is fitted to the training part alone.
-    augment : callable (batch, generator) -> batch, optional
+    augment : Compose or sequence of transforms, optional
         For training, as in :class:`fastnn.data.Loader`.
     seed : int
         Of the batches' order.
@@ -79,10 +81,10 @@ class Objective:
         batch_size: int = 64,
         build_optimizer: BuildOptimizer | None = None,
         loss: Loss | None = None,
-        metrics: Mapping[str, Metric] | None = None,
+        metrics: Mapping[str, MetricFunction | Metric] | None = None,
         monitor: str = "val_accuracy",
         normalize: Fittable | None = None,
-        augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+        augment: Compose | Sequence[Any] | None = None,
         seed: int = 0,
     ) -> None:
         if epochs < 1:
@@ -109,59 +111,50 @@ class Objective:
     def trainer(self, params: Params) -> Trainer:
         """New model and optimizer, ready to train."""
         model = self.build_model(params)
-        optimizer = self.build_optimizer(model, params)
         return Trainer(
             model,
-            optimizer,
+            self.build_optimizer(model, params),
             self.loss,
             metrics=self.metrics,
             monitor=self.monitor,
             progress="off",
         )
 
-    def fit(
-        self, params: Params, on_epoch: Callable[[History], None] | None = None
-    ) -> tuple[Trainer, History]:
-        """Train with ``params``; ``on_epoch`` sees the history after every epoch.
+    def fit(self, params: Params, callbacks: Sequence[Callback] = ()) -> Trainer:
+        """Train with ``params``; the trainer has the model and the history.
 
         Raises
         ------
         FloatingPointError
             The loss is no longer finite.
         """
-        trainer, loader, whole = self.trainer(params), self.loader(params), History()
+        return self._fit(self.trainer(params), params, callbacks)
+
+    def _fit(self, trainer: Trainer, params: Params, callbacks: Sequence[Callback]) -> Trainer:
         validation = Loader(*self.validation, 256, shuffle=False, normalize=self.normalize)
-        for epoch in range(1, self.epochs + 1):
-            part = trainer.fit(loader, 1, validation=validation)
-            if part.interrupted:
-                raise KeyboardInterrupt
-            whole.steps += part.steps
-            whole.epochs.append({**part.epochs[0], "epoch": epoch})
-            if on_epoch is not None:
-                on_epoch(whole)
-        return trainer, whole
+        history = trainer.fit(
+            self.loader(params), self.epochs, validation=validation, callbacks=callbacks
+        )
+        if history.interrupted:
+            raise KeyboardInterrupt
+        return trainer
 
     def __call__(self, trial: "Trial", params: Params) -> float:
-        """The last epoch's result; reports to ``trial`` and raises TrialPruned if it says so."""
-        pruned = optuna().TrialPruned
-
-        def report(history: History) -> None:
-            row = history.epochs[-1]
-            trial.set_user_attr("history", curves(history))
-            trial.report(row[self.monitor], row["epoch"])
-            if trial.should_prune():
-                raise pruned(f"pruned after epoch {row['epoch']}")
-
+        """The last epoch's result; raises TrialPruned where the pruner or the loss says so."""
+        trainer = self.trainer(params)
+        callbacks = [ExplosionGuard(), OptunaPruning(trial, self.monitor)]
         try:
-            _, history = self.fit(params, report)
+            self._fit(trainer, params, callbacks)
         except FloatingPointError as error:
             trial.set_user_attr("diverged", str(error))
-            raise pruned(str(error)) from error
-        return float(history[self.monitor][-1])
+            raise optuna().TrialPruned(str(error)) from error
+        finally:
+            trial.set_user_attr("history", curves(trainer.history))
+        return float(trainer.history[self.monitor][-1])
 
 
 def curves(history: History) -> dict[str, list[float]]:
     """The learning curves of a run by name: losses and metrics, one value an epoch."""
-    skipped = {"epoch", "seconds", "samples_per_second"}
-    names = [name for name in history.epochs[0] if name not in skipped]
+    skipped = {"epoch", "step", "seconds", "samples_per_second"}
+    names = [name for row in history.epochs[:1] for name in row if name not in skipped]
     return {name: [float(value) for value in history[name]] for name in names}

@@ -40,14 +40,21 @@ def table(study: "Study", *, style: str = "text", top: int | None = None) -> str
     return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
 
 
+def last_value(trial: "FrozenTrial") -> float | None:
+    """The result of a trial, of a pruned one the last that it reported, None if there is none."""
+    reported = trial.intermediate_values
+    if trial.value is None and reported:
+        return float(reported[max(reported)])
+    return trial.value
+
+
 def _row(trial: "FrozenTrial", names: list[str]) -> list[str]:
-    epochs = trial.intermediate_values
-    value = epochs[max(epochs)] if trial.value is None and epochs else trial.value
+    value = last_value(trial)
     state = trial.state.name.lower()
     if "diverged" in trial.user_attrs:
         state = "diverged"
     elif state == "pruned":
-        state = f"pruned at {len(epochs)}"
+        state = f"pruned at {len(trial.intermediate_values)}"
     cells = [_text(trial.params.get(name, "")) for name in names]
     return [str(trial.number), _text("" if value is None else value), *cells, state]
 
