@@ -109,7 +109,7 @@ def main():
     epochs = members * (2 if options.quick else 16)
 
     def loader(seed):
-        x, y, move = parts.x_train, parts.y_train, data.RandomShift(1)
+        x, y, move = parts.x_train, parts.y_train, [data.RandomCrop(padding=1)]
         return data.Loader(x, y, BATCH, seed=seed, normalize=scale, augment=move)
 
     def build(seed):
