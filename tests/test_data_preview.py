@@ -27,7 +27,7 @@ def test_columns_are_what_training_gets(tmp_path, monkeypatch):
     plain = data.Compose([data.RandomAffine(20), data.RandomHorizontalFlip()])
     normalized = data.Compose([*plain.transforms, data.Normalize([0.4], [0.3])])
     index = np.array([3, 11])
-    for augment in (plain, normalized):
+    for augment in (plain, normalized, plain.transforms):
         data.plot_augmented(digits(), augment, tmp_path / "a.png", index=index, epochs=2, seed=5)
     for columns in seen:
         np.testing.assert_allclose(columns[0], digits()[index] / 255, rtol=1e-6)
