@@ -37,6 +37,10 @@ def test_columns_are_what_training_gets(tmp_path, monkeypatch):
             bound = 8 * np.finfo(np.float32).eps / 0.3
             np.testing.assert_allclose(columns[1 + epoch], expected, rtol=0, atol=bound)
     assert not np.array_equal(seen[0][1], seen[0][2])
+    loader = data.Loader(digits()[:12], np.arange(12), 12, augment=plain, seed=5)
+    for epoch, (batch, labels) in enumerate(next(iter([*loader])) for _ in range(2)):
+        expected = plain(digits(), labels, seed=5, epoch=epoch)
+        np.testing.assert_array_equal(batch, expected)
 
 
 def test_mosaic():
