@@ -42,7 +42,8 @@ def check(spec: Spec, arrays: Arrays, options: Options, effort: float = 2.0) -> 
 
 def compare(spec: Spec, arrays: Arrays, part: Arrays, options: Options) -> str:
     """Compare on a part of the arrays, which may be all of them."""
-    dtype = next(v.dtype for v in flat(arrays) if v.dtype.kind == "f")
+    given = options.get("dtype", "float32")  # of an op on integers
+    dtype = next((v.dtype for v in flat(arrays) if v.dtype.kind == "f"), np.dtype(given))
     rng, batch, samples = np.random.default_rng(1), length(arrays), length(part)
     lists = any(isinstance(value, list) for value in arrays.values())
     at_once = part is arrays or (by_sample(spec) and not lists)
@@ -82,14 +83,15 @@ def head(arrays: Arrays, share: float, least: int) -> Arrays:
 
 def length(arrays: Arrays) -> int:
     """Samples of the batch: the first axis of the first array, or the arrays in a list."""
-    first = next(iter(arrays.values()))
+    first = arrays["index"] if "index" in arrays else next(iter(arrays.values()))
     return 1 if not isinstance(first, list) and np.ndim(first) == 0 else len(first)
 
 
 def cut(arrays: Arrays, batch: int, samples: int) -> Arrays:
     """The first samples of the arrays that have a batch axis."""
+    drawn_from = {"x"} if "index" in arrays else set()  # a data set, whatever its length
     return {
-        name: value[:samples] if follows(name, value, batch) else value
+        name: value[:samples] if name not in drawn_from and follows(name, value, batch) else value
         for name, value in arrays.items()
     }
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         regularizers,
         specs,
         train,
+        tune,
     )
     from fastnn.profiler import profile
 
@@ -68,6 +69,7 @@ __all__ = [
     "specs",
     "threads",
     "train",
+    "tune",
 ]
 
 _SUBMODULES = frozenset(
@@ -84,6 +86,7 @@ _SUBMODULES = frozenset(
         "regularizers",
         "specs",
         "train",
+        "tune",
     ]
 )
 

@@ -207,6 +207,13 @@ class Profile:
                 record.add_cost(cost.flops * n, cost.bytes * n, least * n, entry.seconds)
         return list(records.values())
 
+    def flops_of(self, layer: Module) -> float:
+        """FLOPs of the ops that ran for this very layer, by their specs."""
+        with _lock:
+            own = [replace(entry) for entry in self._entries.values() if entry.owner == id(layer)]
+        costs = [(entry.calls, _costs.cost(entry.call, _signature)) for entry in own]
+        return float(sum(calls * cost.flops for calls, cost in costs if cost is not None))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: ``seconds``, ``limits``, ``ops`` and ``layers``."""
         return {

@@ -31,6 +31,37 @@ FASTNN_INLINE void transpose(Vec<T>* v) {
   }
 }
 
+// Three vectors of triples r g b r g b ... <-> one vector of each.
+template <int kPlane, class T, int... I>
+FASTNN_INLINE Vec<T> plane_of_three(const Vec<T>* v, Lanes<I...>) {
+  constexpr int kW = kLanes<T>;
+  const Vec<T> low = __builtin_shufflevector(v[0], v[1], (3 * I + kPlane < 2 * kW ? 3 * I + kPlane : 0)...);
+  return __builtin_shufflevector(low, v[2], (3 * I + kPlane < 2 * kW ? I : 3 * I + kPlane - kW)...);
+}
+template <int kThird, class T, int... I>
+FASTNN_INLINE Vec<T> third_of_triples(const Vec<T>* v, Lanes<I...>) {
+  constexpr int kW = kLanes<T>, kFirst = kThird * kW;
+  const Vec<T> low = __builtin_shufflevector(v[0], v[1],
+                                             ((kFirst + I) % 3 == 0   ? (kFirst + I) / 3
+                                              : (kFirst + I) % 3 == 1 ? kW + (kFirst + I) / 3
+                                                                      : 0)...);
+  return __builtin_shufflevector(low, v[2], ((kFirst + I) % 3 == 2 ? kW + (kFirst + I) / 3 : I)...);
+}
+template <class T>
+FASTNN_INLINE void split_triples(Vec<T>* v) {
+  using All = typename FirstLanes<kLanes<T>>::type;
+  const Vec<T> a = plane_of_three<0, T>(v, All{}), b = plane_of_three<1, T>(v, All{});
+  v[2] = plane_of_three<2, T>(v, All{});
+  v[0] = a, v[1] = b;
+}
+template <class T>
+FASTNN_INLINE void join_triples(Vec<T>* v) {
+  using All = typename FirstLanes<kLanes<T>>::type;
+  const Vec<T> a = third_of_triples<0, T>(v, All{}), b = third_of_triples<1, T>(v, All{});
+  v[2] = third_of_triples<2, T>(v, All{});
+  v[0] = a, v[1] = b;
+}
+
 // The n values from p, again and again: 8, 16 or 32 bytes of them, less than a vector.
 template <class T, int n>
 FASTNN_INLINE Vec<T> repeat(const T* p) {

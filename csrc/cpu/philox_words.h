@@ -27,9 +27,10 @@ struct PhiloxKeys {
   }
 };
 
-// words[0 .. 4 kSteps kPhiloxStep) = the words of counter blocks first, first + 1, ...
+// words[0 .. 4 kSteps kPhiloxStep) = the words of counter blocks first, first + 1, ...; high is the upper half
+// of the counter.
 template <int kSteps>
-FASTNN_INLINE void philox_steps(uint64_t first, const PhiloxKeys& keys, uint32_t* words) {
+FASTNN_INLINE void philox_steps(uint64_t first, const PhiloxKeys& keys, uint32_t* words, uint64_t high = 0) {
   // Pairing within 128 bits below puts even lanes first, then odd ones; so lane 2q holds block q and lane
   // 2q + 1 block kPhiloxStep / 2 + q.
   constexpr int kHalf = kPhiloxStep > 1 ? kPhiloxStep / 2 : 1;
@@ -40,7 +41,8 @@ FASTNN_INLINE void philox_steps(uint64_t first, const PhiloxKeys& keys, uint32_t
   for (int s = 0; s < kSteps; ++s) {
     c0[s] = counter + (first + static_cast<uint64_t>(s * kPhiloxStep));
     c1[s] = c0[s] >> 32;
-    c2[s] = c3[s] = Words{};
+    c2[s] = Words{} + high;
+    c3[s] = Words{} + (high >> 32);
   }
 #pragma GCC unroll 10
   for (int round = 0; round < Philox::kRounds; ++round) {

@@ -9,6 +9,7 @@ This list is the only list of ops: a new op adds its line here.
 from .activations import *
 from .adaptive_avg_pool2d import *
 from .add import *
+from .augment import *
 from .avg_pool2d import *
 from .batch_norm import *
 from .conv2d import *

@@ -11,6 +11,7 @@ from .dropout import (
     StochasticDepth,
 )
 from .fusable import Fusable, fusion_enabled, set_fusion
+from .hooks import forward_hooks
 from .input_activation import GELU, SELU, Hardswish, PReLU, SiLU, Softplus
 from .linear import Conv2d, ConvTranspose2d, Linear
 from .loss import (
@@ -24,10 +25,13 @@ from .loss import (
 from .module import LoadResult, Module
 from .norm import BatchNorm, BatchNorm1d, BatchNorm2d
 from .parameter import Parameter
+from .pre_activation import pre_activation_block
 from .sample_norm import GroupNorm, InstanceNorm2d, LayerNorm
 from .sequential import Sequential
 from .shape import AdaptiveAvgPool2d, AvgPool2d, Flatten, Identity, MaxPool2d
 from .softmax import LogSoftmax, Maxout, Softmax
+from .upsample import Upsample
+from .vanilla_dropout import VanillaDropout
 
 __all__ = [
     "ELU",
@@ -78,6 +82,10 @@ __all__ = [
     "Softplus",
     "StochasticDepth",
     "Tanh",
+    "Upsample",
+    "VanillaDropout",
+    "forward_hooks",
     "fusion_enabled",
+    "pre_activation_block",
     "set_fusion",
 ]

@@ -39,7 +39,7 @@ def _folded(layers: dict[str, Module]) -> dict[str, Module]:
 
 def _fold(layer: Weighted, norm: BatchNorm) -> None:
     assert norm.running_mean is not None and norm.running_var is not None
-    weight = layer.weight.data
+    dtype = layer.weight.data.dtype
     scale = 1 / np.sqrt(norm.running_var.astype(np.float64) + norm.eps)
     if norm.weight is not None:
         scale *= norm.weight.data
@@ -48,5 +48,5 @@ def _fold(layer: Weighted, norm: BatchNorm) -> None:
         bias += layer.bias.data * scale
     if norm.bias is not None:
         bias += norm.bias.data
-    weight[...] = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
-    layer.bias = Parameter(bias.astype(weight.dtype))
+    layer.scale_outputs(scale)
+    layer.bias = Parameter(bias.astype(dtype))

@@ -35,12 +35,33 @@ class Weighted(Fusable):
         self.bias = Parameter(np.empty(size, weight.dtype)) if bias else None
         self.reset_parameters(init.next_default_seed() if seed is None else seed)
 
+    def weight_rows(self) -> np.ndarray:
+        """View of the weight with a row for each output: (blocks, rows, in / groups, *kernel)."""
+        return self.weight.data[None]
+
+    @property
+    def fan_shape(self) -> tuple[int, ...]:
+        """(out, in / groups, *kernel): the shape of which ``fastnn.init`` counts the fans."""
+        blocks, rows, *rest = self.weight_rows().shape
+        return (blocks * rows, *rest)
+
+    def set_weight(self, values: np.ndarray) -> None:
+        """Copy ``values`` of shape :attr:`fan_shape` into the weight."""
+        rows = self.weight_rows()
+        rows[...] = values.reshape(rows.shape)
+
+    def scale_outputs(self, factors: np.ndarray) -> None:
+        """Multiply the weights of each output by its factor; the bias stays."""
+        rows = self.weight_rows()
+        rows[...] = rows * factors.reshape(*rows.shape[:2], *[1] * (rows.ndim - 2))
+
     def reset_parameters(self, seed: int) -> Self:
         """Kaiming-normal weight (fan_in, gain of ``nonlinearity``), zero bias."""
-        weight = self.weight.data
-        weight[...] = init.kaiming_normal(
-            weight.shape, rng=seed, nonlinearity=self.nonlinearity, dtype=weight.dtype
+        dtype = self.weight.data.dtype
+        fresh = init.kaiming_normal(
+            self.fan_shape, rng=seed, nonlinearity=self.nonlinearity, dtype=dtype
         )
+        self.set_weight(fresh)
         if self.bias is not None:
             self.bias.data.fill(0)
         return self
@@ -273,20 +294,10 @@ class ConvTranspose2d(Weighted):
         weight = np.empty((in_channels, out_channels // groups, kh, kw), dtype)
         self._build(weight, bias, nonlinearity, seed, out_channels)
 
-    def reset_parameters(self, seed: int) -> Self:
-        """Kaiming-normal weight (fan_in of an output, gain of ``nonlinearity``), zero bias."""
-        weight = self.weight.data
-        c, o, kh, kw = weight.shape
-        fresh = init.kaiming_normal(
-            (o * self.groups, c // self.groups, kh, kw),
-            rng=seed,
-            nonlinearity=self.nonlinearity,
-            dtype=weight.dtype,
-        )
-        weight[...] = fresh.reshape(weight.shape)
-        if self.bias is not None:
-            self.bias.data.fill(0)
-        return self
+    def weight_rows(self) -> np.ndarray:
+        c, o, kh, kw = self.weight.shape
+        blocks = self.weight.data.reshape(self.groups, c // self.groups, o, kh, kw)
+        return blocks.swapaxes(1, 2)
 
     def takes_activation(self) -> bool:
         """Its kernel has none to apply."""

@@ -43,6 +43,13 @@ class CrossEntropyLoss:
         )
         return float(loss), dlogits
 
+    def divisor(self, target: np.ndarray) -> float:
+        """What the mean over ``target`` divides by: the weights of its classes, or its rows."""
+        if target.ndim != 1:
+            return len(target)
+        kept = target[target != self.ignore_index]
+        return len(kept) if self.weight is None else float(np.sum(np.asarray(self.weight)[kept]))
+
 
 class MSELoss:
     """Squared error, as ``loss, dx = criterion(x, target)``; ``reduction`` as in the functional."""

@@ -1,12 +1,16 @@
 """``Module``: forward, backward, the tree of layers and its state."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..init import derive_seed
 from .parameter import Parameter
+
+if TYPE_CHECKING:
+    from ..summary import Summary
 
 
 class LoadResult(NamedTuple):
@@ -27,7 +31,7 @@ class Module:
 
     training: bool = True
     _saved: Any = None
-    _transient: tuple[str, ...] = ("_saved",)
+    _transient: tuple[str, ...] = ("_saved", "forward")
     _buffers: tuple[str, ...] = ()
     rng: tuple[int, int] | None = None
     """(seed, offset) of a random layer: its stream and how many numbers of it are used up."""
@@ -81,20 +85,35 @@ class Module:
             if isinstance(value, Module) and not name.startswith("_"):
                 yield name, value
 
+    def children(self) -> Iterator["Module"]:
+        """Direct children."""
+        for _, child in self.named_children():
+            yield child
+
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
         """This module and all below it, with dotted names.
 
-        A child with an empty name adds no level: it has its parent's name.
+        A child whose name is empty is part of its parent: its own children come, it does not.
         """
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(".".join(filter(None, (prefix, name))))
+            below = child.named_modules(".".join(filter(None, (prefix, name))))
+            if not name:
+                next(below)
+            yield from below
 
     def modules(self) -> Iterator["Module"]:
         """This module and all below it."""
         yield self
         for _, child in self.named_children():
             yield from child.modules()
+
+    def apply(self, fn: Callable[["Module"], object]) -> Self:
+        """Call ``fn`` with every layer, children before the containers that they are in."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """All parameters with their ``state_dict`` keys."""
@@ -151,6 +170,12 @@ class Module:
         """Undo :meth:`freeze`, statistics included."""
         return self._set_frozen(False, False)
 
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Train the parameters here and below, or stop training them; statistics stay."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
     def _set_frozen(self, frozen: bool, statistics: bool) -> Self:
         for module in self.modules():
             for value in vars(module).values():
@@ -179,6 +204,38 @@ class Module:
         from .fuse import fuse
 
         return fuse(self)
+
+    def summary(
+        self,
+        input_shape: Sequence[int],
+        *,
+        depth: int | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> "Summary":
+        """Table of all layers: output shapes, parameters, FLOPs, memory of the outputs.
+
+        Parameters
+        ----------
+        input_shape : sequence of int
+            With the batch: (1, 3, 32, 32).
+        depth : int, optional
+            Count what lies deeper with its container; 1 shows the children alone.
+        dtype : float32 or float64, optional
+            Of the input; None: that of the first parameter, else float32.
+
+        Returns
+        -------
+        fastnn.summary.Summary
+            ``print`` it, or read its ``layers``.
+
+        Raises
+        ------
+        ValueError
+            The model does not take an input of that shape, or ``depth`` is below 1.
+        """
+        from ..summary import summary
+
+        return summary(self, input_shape, depth=depth, dtype=dtype)
 
     # --- state ------------------------------------------------------------------------------
 
@@ -258,7 +315,7 @@ class Module:
             module.rng = (seed, offset)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickles and copies leave out what the last forward kept."""
+        """Pickles and copies leave out what the last forward kept, and hooks."""
         return {name: value for name, value in vars(self).items() if name not in self._transient}
 
     def extra_repr(self) -> str:

@@ -40,7 +40,7 @@ class Sequential(Fusable):
         A layer appears twice.
     """
 
-    _transient = ("_saved", "_plan")
+    _transient = ("_saved", "forward", "_plan")
     _plan: tuple[int, list[Step]] = (-1, [])
 
     def __init__(self, *layers: Module | Mapping[str, Module]) -> None:

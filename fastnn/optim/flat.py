@@ -1,7 +1,8 @@
 """Flat buffers: the parameters of a group side by side in one array, their gradients in another."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +28,13 @@ class FlatGroup:
     params : sequence of Parameter
         Of one dtype. Their ``data`` and gradients become views of the flat buffers, each with the
         memory order that it had.
-    state_names : sequence of str
-        Roles of the update rule, one flat buffer of zeros each.
+    initial : mapping of str to float
+        Roles of the update rule and what they start from; each gets a flat buffer.
+
+    Attributes
+    ----------
+    counts : list of int
+        Updates that each parameter has had.
 
     Raises
     ------
@@ -36,7 +42,7 @@ class FlatGroup:
         The parameters' dtypes differ.
     """
 
-    def __init__(self, params: Sequence[Parameter], state_names: Sequence[str]) -> None:
+    def __init__(self, params: Sequence[Parameter], initial: Mapping[str, float]) -> None:
         dtypes = {parameter.data.dtype for parameter in params}
         if len(dtypes) != 1:
             raise ValueError(f"optimizer: a group's parameters must share a dtype, got {dtypes}")
@@ -48,7 +54,12 @@ class FlatGroup:
             self.starts.append(self.starts[-1] + math.ceil(parameter.data.size / step) * step)
         self.data = self._buffer()
         self.grad = self._buffer()
-        self.state = {name: self._buffer() for name in state_names}
+        self.initial = dict(initial)
+        self.state = {name: self._buffer() for name in initial}
+        for name, value in initial.items():
+            if value:
+                self.state[name].fill(value)
+        self.counts = [0] * len(self.params)
         self.data_views = self.views(self.data)
         self.grad_views = self.views(self.grad)
         self.state_views = {name: self.views(flat) for name, flat in self.state.items()}
@@ -71,7 +82,7 @@ class FlatGroup:
         return result
 
     def active(self) -> list[int]:
-        """Indices of the parameters that have a gradient.
+        """Indices of the parameters that have a gradient and are not frozen.
 
         Raises
         ------
@@ -85,9 +96,16 @@ class FlatGroup:
                     "optimizer: a parameter's data was replaced, or moved by a later optimizer; "
                     "write into it (data[...] = ...) or make a new optimizer"
                 )
-            if parameter.grad is not None:
+            if parameter.requires_grad and parameter.grad is not None:
                 indices.append(index)
         return indices
+
+    def by_count(self, indices: list[int]) -> list[list[int]]:
+        """The indices, those with equal counts together."""
+        together: dict[int, list[int]] = {}
+        for index in indices:
+            together.setdefault(self.counts[index], []).append(index)
+        return list(together.values())
 
     def chosen(
         self, flat: np.ndarray, views: list[np.ndarray], indices: list[int]
@@ -96,3 +114,20 @@ class FlatGroup:
         if len(indices) == len(self.params):
             return flat
         return [views[index] for index in indices]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles make buffers of their own: a copied view would be no view."""
+        state = {name: [np.array(v) for v in views] for name, views in self.state_views.items()}
+        return {
+            "params": self.params,
+            "initial": self.initial,
+            "counts": self.counts,
+            "state": state,
+        }
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self.__init__(saved["params"], saved["initial"])  # type: ignore[misc]
+        self.counts = saved["counts"]
+        for name, arrays in saved["state"].items():
+            for view, array in zip(self.state_views[name], arrays, strict=True):
+                np.copyto(view, array)

@@ -10,7 +10,6 @@ from .. import functional as F
 from ..nn import Parameter
 from ..regularizers import Regularizer
 from .flat import FlatGroup
-from .schedules import Schedule
 
 Params = Iterable[Parameter] | Iterable[dict[str, Any]]
 """Parameters, or groups: ``{"params": [...], "lr": ..., ...}``."""
@@ -29,17 +28,18 @@ class Optimizer:
     """Base of the update rules.
 
     On construction the parameters of a group move into one flat buffer and their gradients into
-    another; the parameters become views. A step is one kernel call a group. Parameters without a
-    gradient (frozen, or not reached by backward) are left alone, as in PyTorch; the step number is
-    the optimizer's, common to all.
+    another; the parameters become views. A step is one kernel call a group. Parameters that are
+    frozen or have no gradient are left alone, state included; freezing and unfreezing between two
+    steps is fine. Adam's bias correction counts the updates of each parameter, as PyTorch does.
 
     Parameters
     ----------
     params : iterable of Parameter, or of dict
         A dict is a group: ``params`` and any hyper-parameters that differ from the defaults.
     defaults : dict
-        Hyper-parameters by name; ``lr`` is a float or a schedule, a function of the number of
-        steps done.
+        Hyper-parameters by name. Each may be a schedule, a function of the number of steps done,
+        instead of a value; above all ``lr``. Added to them: ``l1`` = 0, and ``lr_mult`` = 1, which
+        multiplies ``lr``.
     regularizer : Regularizer, optional
         Adds its ``l1`` and ``l2`` to the group's ``l1`` and ``weight_decay``; a group may have its
         own under that name.
@@ -54,62 +54,118 @@ class Optimizer:
     Raises
     ------
     ValueError
-        No parameters, a parameter twice, dtypes that differ within a group, or an L2 term where
-        the rule's weight decay is decoupled from the gradient.
+        No parameters, a parameter twice, dtypes that differ within a group, a hyper-parameter that
+        is negative or not finite, or an L2 term where the rule's weight decay is decoupled from
+        the gradient.
     TypeError
-        A group has a hyper-parameter that this rule does not know.
+        A group has a hyper-parameter that this rule does not know, or something that is no
+        Parameter.
     """
 
     decoupled = False
+    counts_updates = False
+    """Whether the rule needs to know how many updates a parameter has had."""
 
     def __init__(
         self, params: Params, defaults: dict[str, Any], regularizer: Regularizer | None = None
     ) -> None:
-        defaults = {**defaults, "l1": 0.0}
-        given = list(params)
-        groups = [item for item in given if isinstance(item, dict)] or [{"params": given}]
+        self.defaults: dict[str, Any] = {**defaults, "l1": 0.0, "lr_mult": 1.0}
+        self.regularizer = regularizer
         self.param_groups: list[dict[str, Any]] = []
-        for group in groups:
-            unknown = group.keys() - defaults.keys() - {"params", "regularizer"}
-            if unknown:
-                known = sorted(defaults)
-                raise TypeError(f"{type(self).__name__}: unknown {sorted(unknown)}, not in {known}")
-            made = {**defaults, **group, "params": list(group["params"])}
-            penalty = made.pop("regularizer", regularizer)
-            if penalty is not None:
-                if penalty.l2 and self.decoupled:
-                    raise ValueError(
-                        f"{type(self).__name__}: regularizer must have no L2 term, because "
-                        f"weight_decay is decoupled here, got l2 = {penalty.l2}"
-                    )
-                made["l1"] += penalty.l1
-                made["weight_decay"] += penalty.l2
-            self.param_groups.append(made)
-        members = [p for group in self.param_groups for p in group["params"]]
-        if not all(group["params"] for group in self.param_groups):
-            raise ValueError(f"{type(self).__name__}: a group has no parameters")
+        self.steps = 0
+        self._flats: list[FlatGroup] = []
+        given = list(params)
+        self._add([g for g in given if isinstance(g, dict)] or [{"params": given}])
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Train more parameters from now on, such as a backbone that is thawed.
+
+        Parameters
+        ----------
+        group : dict
+            ``params`` and any hyper-parameters that differ from the defaults.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As from the constructor, and if a parameter is in another group already.
+        """
+        self._add([group])
+
+    def _add(self, groups: Iterable[Mapping[str, Any]]) -> None:
+        made = [self._complete(group) for group in groups]
+        members = [p for group in [*self.param_groups, *made] for p in group["params"]]
         if len({id(p) for p in members}) != len(members):
             raise ValueError(f"{type(self).__name__}: a parameter appears twice")
-        self.steps = 0
-        self._flats = [FlatGroup(g["params"], self._state_names(g)) for g in self.param_groups]
+        for group in made:
+            self._flats.append(FlatGroup(group["params"], self._initial(group)))
+            self.param_groups.append(group)
 
-    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        """Roles besides parameters and gradients that the rule keeps for this group."""
+    def _complete(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """The group with all hyper-parameters, checked."""
+        rule = type(self).__name__
+        unknown = group.keys() - self.defaults.keys() - {"params", "regularizer"}
+        if unknown:
+            known = sorted(self.defaults)
+            raise TypeError(f"{rule}: unknown {sorted(unknown)}, not in {known}")
+        params = group["params"]
+        params = [params] if isinstance(params, Parameter) else list(params)
+        for parameter in params:
+            if not isinstance(parameter, Parameter):
+                kind = type(parameter).__name__
+                raise TypeError(
+                    f"{rule}: params must be Parameters (model.parameters()), got {kind}"
+                )
+        if not params:
+            raise ValueError(f"{rule}: a group has no parameters")
+        made = {**self.defaults, **group, "params": params}
+        penalty = made.pop("regularizer", self.regularizer)
+        for name, value in made.items():
+            if isinstance(value, int | float) and not 0 <= value < math.inf:
+                raise ValueError(f"{rule}: {name} must be at least 0 and finite, got {value}")
+        if penalty is not None:
+            if penalty.l2 and self.decoupled:
+                raise ValueError(
+                    f"{rule}: regularizer must have no L2 term, because "
+                    f"weight_decay is decoupled here, got l2 = {penalty.l2}"
+                )
+            made["l1"] += penalty.l1
+            made["weight_decay"] += penalty.l2
+        return made
+
+    def _initial(self, group: dict[str, Any]) -> dict[str, float]:
+        """Roles besides parameters and gradients that the rule keeps, and what they start from."""
         raise NotImplementedError
 
     def _update(
-        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
+        self,
+        step: int,
+        group: dict[str, Any],
+        params: Role,
+        grads: Role,
+        state: State,
+        common: Common,
     ) -> None:
-        """Call the kernel. ``self.steps`` already counts this step."""
+        """Call the kernel; ``step`` counts the parameters' updates, this one included."""
         raise NotImplementedError
 
     def learning_rate(self, group: int = 0) -> float:
-        """Learning rate of the next step."""
-        lr: float | Schedule = self.param_groups[group]["lr"]
-        return lr(self.steps) if callable(lr) else lr
+        """Learning rate of the next step, ``lr_mult`` included."""
+        now = self._current(self.param_groups[group])
+        return float(now["lr"] * now["lr_mult"])
 
-    def step(self, *, grad_scale: float = 1.0, max_norm: float | None = None) -> float | None:
-        """Update all parameters that have a gradient.
+    def _current(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The group's values for the next step: schedules are evaluated."""
+        return {name: v(self.steps) if callable(v) else v for name, v in group.items()}
+
+    def step(
+        self,
+        *,
+        grad_scale: float = 1.0,
+        max_norm: float | None = None,
+        max_value: float | None = None,
+    ) -> float | None:
+        """Update all parameters that have a gradient and are not frozen.
 
         Parameters
         ----------
@@ -120,11 +176,14 @@ class Optimizer:
             Clips the scaled gradients by their global norm: multiplies them by
             min(1, max_norm / norm) (Pascanu et al. 2013, algorithm 1). If the norm is not finite,
             nothing is updated and the step does not count.
+        max_value : float > 0, optional
+            Clips each value of the scaled gradients to [-max_value, max_value], in place and
+            before their norm is taken.
 
         Returns
         -------
         norm : float, or None without ``max_norm``
-            Global norm of the scaled gradients, before clipping.
+            Global norm of the scaled gradients, before clipping by it.
 
         Raises
         ------
@@ -133,36 +192,51 @@ class Optimizer:
         ValueError
             A hyper-parameter is negative or not finite.
         """
-        rates = [self.learning_rate(i) for i in range(len(self.param_groups))]
+        for name, value in (("max_norm", max_norm), ("max_value", max_value)):
+            if value is not None and not value > 0:
+                raise ValueError(f"step: {name} must be above 0, got {value}")
+        groups = [self._current(group) for group in self.param_groups]
         active = [flat.active() for flat in self._flats]
+        grads = [
+            flat.chosen(flat.grad, flat.grad_views, indices)
+            for flat, indices in zip(self._flats, active, strict=True)
+        ]
+        if max_value is not None and grad_scale:
+            bound = max_value / abs(grad_scale)
+            for role in grads:
+                for array in [role] if isinstance(role, np.ndarray) else role:
+                    np.clip(array, -bound, bound, out=array)
         norm = None
         if max_norm is not None:
-            if not max_norm > 0:
-                raise ValueError(f"step: max_norm must be above 0, got {max_norm}")
-            norm = abs(grad_scale) * math.hypot(
-                *(
-                    F.global_norm(flat.chosen(flat.grad, flat.grad_views, indices))
-                    for flat, indices in zip(self._flats, active, strict=True)
-                )
-            )
+            norm = abs(grad_scale) * math.hypot(*map(F.global_norm, grads))
             if not math.isfinite(norm):
                 return norm
             grad_scale *= min(1.0, max_norm / norm) if norm > 0 else 1.0
         self.steps += 1
-        for group, flat, lr, indices in zip(
-            self.param_groups, self._flats, rates, active, strict=True
-        ):
+        for group, flat, indices in zip(groups, self._flats, active, strict=True):
+            for index in indices:
+                flat.counts[index] += 1
             if indices:
-                common = {"lr": lr, "grad_scale": grad_scale}
-                common |= {name: group[name] for name in ("weight_decay", "l1")}
-                state = {
-                    name: flat.chosen(array, flat.state_views[name], indices)
-                    for name, array in flat.state.items()
-                }
-                params = flat.chosen(flat.data, flat.data_views, indices)
-                grads = flat.chosen(flat.grad, flat.grad_views, indices)
-                self._update(group, params, grads, state, common)
+                self._step_group(group, flat, indices, grad_scale)
         return norm
+
+    def _step_group(
+        self, group: dict[str, Any], flat: FlatGroup, indices: list[int], grad_scale: float
+    ) -> None:
+        common = {name: group[name] for name in ("weight_decay", "l1")}
+        common |= {"lr": group["lr"] * group["lr_mult"], "grad_scale": grad_scale}
+        for part in flat.by_count(indices) if self.counts_updates else [indices]:
+            self._update(
+                flat.counts[part[0]],
+                group,
+                flat.chosen(flat.data, flat.data_views, part),
+                flat.chosen(flat.grad, flat.grad_views, part),
+                {
+                    name: flat.chosen(array, flat.state_views[name], part)
+                    for name, array in flat.state.items()
+                },
+                common,
+            )
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -173,18 +247,18 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """Copy of the state: ``step``, ``param_groups`` and ``state``.
 
-        ``state`` maps the index of a parameter, counted over all groups, to its arrays by role,
-        each of the parameter's shape. Schedules are code, not state: their ``lr`` is None.
+        ``state`` maps the index of a parameter, counted over all groups, to ``step``, the number
+        of its updates, and its arrays by role, each of the parameter's shape. Schedules are code,
+        not state: None stands in their place.
         """
         groups, state, index = [], {}, 0
         for group, flat in zip(self.param_groups, self._flats, strict=True):
-            hyper = {name: value for name, value in group.items() if name != "params"}
-            if callable(hyper["lr"]):
-                hyper["lr"] = None
+            hyper = {name: None if callable(v) else v for name, v in group.items()}
             groups.append({**hyper, "params": list(range(index, index + len(flat.params)))})
             for i in range(len(flat.params)):
                 roles = flat.state_views.items()
                 state[index + i] = {name: np.array(views[i], order="C") for name, views in roles}
+                state[index + i]["step"] = np.array(flat.counts[i])
             index += len(flat.params)
         return {"step": self.steps, "param_groups": groups, "state": state}
 
@@ -214,11 +288,9 @@ class Optimizer:
         for group, flat, saved in zip(
             self.param_groups, self._flats, state["param_groups"], strict=True
         ):
-            hyper = {name: value for name, value in saved.items() if name != "params"}
-            if hyper.get("lr") is None:
-                hyper.pop("lr", None)
-            group.update(hyper)
+            group.update({n: v for n, v in saved.items() if n != "params" and v is not None})
             for i in range(len(flat.params)):
+                flat.counts[i] = int(state["state"][index + i]["step"])
                 for name, views in flat.state_views.items():
                     np.copyto(views[i], state["state"][index + i][name])
             index += len(flat.params)

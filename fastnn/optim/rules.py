@@ -53,11 +53,17 @@ class SGD(Optimizer):
             regularizer,
         )
 
-    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return ("momentum_buffers",) if group["momentum"] else ()
+    def _initial(self, group: dict[str, Any]) -> dict[str, float]:
+        return {"momentum_buffers": 0.0} if group["momentum"] else {}
 
     def _update(
-        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
+        self,
+        step: int,
+        group: dict[str, Any],
+        params: Role,
+        grads: Role,
+        state: State,
+        common: Common,
     ) -> None:
         F.sgd_step_(
             params,
@@ -100,15 +106,28 @@ class AdaGrad(Optimizer):
         *,
         regularizer: Regularizer | None = None,
     ) -> None:
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "eps": eps}, regularizer)
-        for flat in self._flats:
-            flat.state["state_sums"].fill(initial_accumulator_value)
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "weight_decay": weight_decay,
+                "initial_accumulator_value": initial_accumulator_value,
+                "eps": eps,
+            },
+            regularizer,
+        )
 
-    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return ("state_sums",)
+    def _initial(self, group: dict[str, Any]) -> dict[str, float]:
+        return {"state_sums": group["initial_accumulator_value"]}
 
     def _update(
-        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
+        self,
+        step: int,
+        group: dict[str, Any],
+        params: Role,
+        grads: Role,
+        state: State,
+        common: Common,
     ) -> None:
         F.adagrad_step_(
             params,
@@ -168,13 +187,19 @@ class RMSprop(Optimizer):
             regularizer,
         )
 
-    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        names: tuple[str, ...] = ("square_avgs",)
-        names += ("momentum_buffers",) if group["momentum"] else ()
-        return names + (("grad_avgs",) if group["centered"] else ())
+    def _initial(self, group: dict[str, Any]) -> dict[str, float]:
+        roles = {"square_avgs": True, "momentum_buffers": group["momentum"]}
+        roles["grad_avgs"] = group["centered"]
+        return {name: 0.0 for name, wanted in roles.items() if wanted}
 
     def _update(
-        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
+        self,
+        step: int,
+        group: dict[str, Any],
+        params: Role,
+        grads: Role,
+        state: State,
+        common: Common,
     ) -> None:
         F.rmsprop_step_(
             params,
@@ -214,7 +239,7 @@ class Adam(Optimizer):
     Adam and beyond", ICLR 2018 (amsgrad).
     """
 
-    decoupled = False
+    counts_updates = True
 
     def __init__(
         self,
@@ -239,19 +264,25 @@ class Adam(Optimizer):
             regularizer,
         )
 
-    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        extra = ("max_exp_avg_sqs",) if group["amsgrad"] else ()
-        return ("exp_avgs", "exp_avg_sqs", *extra)
+    def _initial(self, group: dict[str, Any]) -> dict[str, float]:
+        roles = {"exp_avgs": 0.0, "exp_avg_sqs": 0.0}
+        return roles | ({"max_exp_avg_sqs": 0.0} if group["amsgrad"] else {})
 
     def _update(
-        self, group: dict[str, Any], params: Role, grads: Role, state: State, common: Common
+        self,
+        step: int,
+        group: dict[str, Any],
+        params: Role,
+        grads: Role,
+        state: State,
+        common: Common,
     ) -> None:
         F.adam_step_(
             params,
             grads,
             state["exp_avgs"],
             state["exp_avg_sqs"],
-            step=self.steps,
+            step=step,
             betas=tuple(group["betas"]),
             eps=group["eps"],
             decoupled=self.decoupled,

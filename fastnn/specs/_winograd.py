@@ -11,10 +11,16 @@ from ._spec import Arrays, Case, Options, normal, rounding
 # Roundings in a row besides the sum of products: 4 in either of two passes over an input patch, 3
 # in either over the weights or the output gradient, 3 in either over the products.
 TRANSFORMS = 2 * (4 + 3 + 3)
+PLAIN = ("stride", "dilation", "groups")
 
 
-def used(o: Options) -> bool:
-    return o.get("algorithm") == "winograd"
+def used(a: Arrays, o: Options, eps: float) -> bool:
+    """Whether the call names this algorithm, or "auto" may choose it: float32, 32 channels on."""
+    algorithm = o.get("algorithm") or "auto"
+    channels, (kh, kw) = a["weight"].shape[:2], a["weight"].shape[2:]
+    fits = (kh, kw) == (3, 3) and all(o.get(n, 1) in (1, (1, 1)) for n in PLAIN)
+    automatic = algorithm == "auto" and eps > 1e-10 and fits and min(channels) >= 32
+    return algorithm == "winograd" or automatic
 
 
 def margin(o: Options) -> Any:

@@ -55,7 +55,7 @@ def plain(o: Options) -> Options:
 
 
 def bound(a: Arrays, o: Options, eps: float) -> Arrays:
-    if _winograd.used(o):
+    if _winograd.used(a, o, eps):
         error = _winograd.bound(a, o, eps)
         return {"y": activation_bound(forward(reference, a, o)[0]["y"], error, o, eps)}
     magnitude = reference.conv2d(**{name: np.abs(v) for name, v in a.items()}, **plain(o))
@@ -74,7 +74,7 @@ def backward_bound(a: Arrays, o: Options, dy: np.ndarray, y: Arrays, eps: float)
             ("x", "weight", "bias"), lengths, magnitudes, strict=True
         )
     }
-    return bounds | (_winograd.gradient_bounds(a, o, dz, eps) if _winograd.used(o) else {})
+    return bounds | (_winograd.gradient_bounds(a, o, dz, eps) if _winograd.used(a, o, eps) else {})
 
 
 def cost(a: Arrays, o: Options, y: Arrays) -> Cost:

@@ -2,21 +2,26 @@
 
 import sys
 import time
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
+
+from .callback import Callback, Logs
+from .history import describe
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
 
 MODES = ("auto", "bar", "lines", "off")
 REFRESH_SECONDS = 0.1
 
 
-class Progress:
+class Progress(Callback):
     """Shows an epoch's steps and results on standard error.
 
     Parameters
     ----------
     mode : "auto", "bar", "lines" or "off"
         "bar" uses tqdm and shows lines where it is not installed; "lines" writes one line an
-        epoch; "auto" is "bar" on a terminal and "off" elsewhere.
+        epoch; "auto" is "bar" on a terminal or in a notebook and "off" elsewhere.
 
     Raises
     ------
@@ -28,25 +33,17 @@ class Progress:
         if mode not in MODES:
             raise ValueError(f"progress must be one of {', '.join(MODES)}, got {mode!r}")
         if mode == "auto":
-            mode = "bar" if sys.stderr.isatty() else "off"
+            watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+            mode = "bar" if watched else "off"
         self.mode = mode
         self._bar: Any = None
         self._shown = 0.0
 
-    def __enter__(self) -> Self:
-        return self
+    def on_train_begin(self, trainer: "Trainer") -> None:
+        self._began, self._steps_before = time.monotonic(), len(trainer.history.steps)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.end(None)
-
-    def start(self, epoch: int, epochs: int, steps: int, done: int) -> None:
-        """An epoch of ``steps`` steps begins, ``done`` of them already behind."""
-        self._title = f"epoch {epoch:{len(str(epochs))}}/{epochs}"
+    def on_epoch_begin(self, trainer: "Trainer", epoch: int) -> None:
+        self._title = f"epoch {epoch:{len(str(trainer.epochs))}}/{trainer.epochs}"
         if self.mode != "bar":
             return
         try:
@@ -54,37 +51,37 @@ class Progress:
         except ImportError:
             self.mode = "lines"
             return
-        self._bar = tqdm(desc=self._title, total=steps, initial=done, unit="batch", leave=True)
+        history = trainer.history
+        done = len(history.steps) - (history["step"][-1] if history.epochs else 0)
+        self._bar = tqdm(desc=self._title, total=trainer.steps_per_epoch, initial=done, unit="step")
 
-    def step(self, loss: float, lr: float) -> None:
-        """A step is done; the bar shows its loss at most ten times a second."""
+    def on_batch_end(self, trainer: "Trainer", logs: Logs) -> None:
         if self._bar is None:
             return
         now = time.monotonic()
         if now - self._shown > REFRESH_SECONDS:
             self._shown = now
-            self._bar.set_postfix_str(f"loss {loss:.4f}, lr {lr:.2g}", refresh=False)
+            steps = logs["step"]
+            speed = (now - self._began) / (steps - self._steps_before)
+            left = max(0, trainer.epochs * trainer.steps_per_epoch - steps) * speed
+            self._bar.set_postfix_str(
+                f"loss {logs['loss']:.4f}, lr {logs['lr']:.2g}, "
+                f"run {self._bar.format_interval(left)} left",
+                refresh=False,
+            )
         self._bar.update()
 
-    def end(self, row: dict[str, Any] | None) -> None:
-        """The epoch is over, with these results; None if it was broken off."""
-        text = "" if row is None else describe(row)
+    def on_epoch_end(self, trainer: "Trainer", logs: Logs) -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(text, refresh=False)
-            self._bar.close()
-            self._bar = None
-        elif self.mode == "lines" and row is not None:
-            print(f"{self._title}: {text}", file=sys.stderr, flush=True)
+            self._close(describe(logs))
+        elif self.mode == "lines":
+            print(f"{self._title}: {describe(logs)}", file=sys.stderr, flush=True)
 
+    def on_train_end(self, trainer: "Trainer") -> None:
+        if self._bar is not None:  # an epoch was broken off
+            self._close("")
 
-def describe(row: dict[str, Any]) -> str:
-    """An epoch's results in one line."""
-    parts = []
-    for name, value in row.items():
-        if name.endswith("accuracy"):
-            parts.append(f"{name} {100 * value:.2f} %")
-        elif name.endswith("loss"):
-            parts.append(f"{name} {value:.4f}")
-        elif name == "samples_per_second":
-            parts.append(f"{value:,.0f} images/s")
-    return ", ".join(parts)
+    def _close(self, text: str) -> None:
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.close()
+        self._bar = None

@@ -1,27 +1,27 @@
 """``Trainer``: the training loop."""
 
-import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..data import Batch, Loader
-from ..io import save_safetensors
 from ..nn import CrossEntropyLoss, Module
 from ..optim import Optimizer
-from .checkpoint import load_run, save_run
+from .callback import Callback, Logs, check_callbacks, load_callbacks, save_callbacks
+from .callbacks import ModelCheckpoint
+from .checkpoint import load_run, part, save_run
 from .history import History
 from .interrupt import Interrupt
-from .metrics import accuracy
+from .metrics import Metric, MetricFunction, Totals, accuracy
 from .progress import Progress
+from .update import Loss, Result, divisor, update
 
-Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
-Metric = Callable[[np.ndarray, np.ndarray], float]
 Data = Loader | tuple[np.ndarray, np.ndarray]
 
 BEST = "best.safetensors"
@@ -37,21 +37,36 @@ class Trainer:
     optimizer : Optimizer
         Over the model's parameters.
     loss : callable (outputs, targets) -> (loss, gradient), optional
-        None: :class:`fastnn.nn.CrossEntropyLoss`.
-    metrics : mapping of str to callable (outputs, targets) -> float, optional
-        Means over a batch; None: accuracy.
-    monitor : str
+        The mean over the batch. One that does not divide by the number of samples has a method
+        ``divisor(targets)`` that tells by what. None: :class:`fastnn.nn.CrossEntropyLoss`.
+    metrics : mapping of str to callable (outputs, targets) -> float, or :class:`Metric`, optional
+        Means over a batch, averaged over the samples; or metrics of a whole set. None: accuracy.
+    monitor : str, optional
         Column of the history that decides which epoch is best: the smallest if its name ends in
-        "loss", else the largest.
+        "loss", else the largest. None: "val_accuracy" if there is that metric, else "val_loss".
     max_norm : float, optional
         Clips every step's gradients by their global norm; see :meth:`Optimizer.step`.
+    accumulate : int
+        Batches a step. The gradients of k batches are averaged over their samples, so that a step
+        is that of one batch k times as large, but for BatchNorm, whose statistics stay a batch's.
+        The last step of an epoch takes the batches that remain.
     progress : "auto", "bar", "lines" or "off"
-        "auto" is a bar on a terminal and silence elsewhere.
+        "auto" is a bar on a terminal or in a notebook and silence elsewhere.
 
     Attributes
     ----------
     history : History
         Of the last :meth:`fit`.
+    epochs, steps_per_epoch : int
+        What the last :meth:`fit` was asked for; with ``accumulate`` a step is several batches.
+
+    Raises
+    ------
+    ValueError
+        The optimizer has none of the model's parameters, ``accumulate`` is not positive, or a
+        metric has the name of another column.
+    TypeError
+        ``metrics`` is no mapping of functions.
     """
 
     def __init__(
@@ -60,19 +75,32 @@ class Trainer:
         optimizer: Optimizer,
         loss: Loss | None = None,
         *,
-        metrics: Mapping[str, Metric] | None = None,
-        monitor: str = "val_accuracy",
+        metrics: Mapping[str, MetricFunction | Metric] | None = None,
+        monitor: str | None = None,
         max_norm: float | None = None,
+        accumulate: int = 1,
         progress: str = "auto",
     ) -> None:
+        if accumulate < 1:
+            raise ValueError(f"Trainer: accumulate must be at least 1, got {accumulate}")
+        own = {id(parameter) for parameter in model.parameters()}
+        given = [p for group in optimizer.param_groups for p in group["params"]]
+        if not any(id(parameter) in own for parameter in given):
+            raise ValueError(
+                "Trainer: optimizer must be over parameters of the model, got "
+                f"{len(given)} parameters of which none is"
+            )
         self.model, self.optimizer = model, optimizer
         self.loss: Loss = CrossEntropyLoss() if loss is None else loss
-        self.metrics = {"accuracy": accuracy} if metrics is None else dict(metrics)
-        self.monitor, self.max_norm = monitor, max_norm
+        self.metrics = {"accuracy": accuracy} if metrics is None else metrics
+        self._totals = Totals(self.metrics)
+        default = "val_accuracy" if "accuracy" in self.metrics else "val_loss"
+        self.monitor = default if monitor is None else monitor
+        self.max_norm, self.accumulate = max_norm, accumulate
         self.progress = Progress(progress)
         self.history = History()
-        self._sums: dict[str, float] = {}
-        self._best: float | None = None
+        self.epochs = self.steps_per_epoch = 0
+        self._seconds = 0.0
 
     def fit(
         self,
@@ -81,157 +109,187 @@ class Trainer:
         *,
         batch_size: int = 32,
         validation: Data | None = None,
+        callbacks: Sequence[Callback] = (),
         out: str | os.PathLike[str] | None = None,
         resume: bool = False,
     ) -> History:
         """Train until ``epochs`` epochs are done.
 
-        Ctrl-C finishes the batch, saves the last state and returns with
+        Ctrl-C finishes the step, saves the last state and returns with
         ``history.interrupted``; a second Ctrl-C raises KeyboardInterrupt at once.
 
         Parameters
         ----------
         data : Loader or (x, y)
-            Arrays are shuffled into batches of ``batch_size``.
+            Arrays are shuffled into batches of ``batch_size``. Targets are classes, or a row of
+            probabilities a sample (soft labels, as mixup makes them).
         epochs : int
             Total, those before a resume included.
         batch_size : int
         validation : Loader or (x, y), optional
             Measured after every epoch.
+        callbacks : sequence of Callback
+            Called in this order, ended in the reverse one.
         out : path, optional
             Folder for ``best.safetensors`` (the model's ``state_dict``) and ``last.safetensors``
             (the whole run), written after every epoch.
         resume : bool
             Go on from ``out``/last.safetensors: bit for bit as if the run had not stopped, given
-            the same model, optimizer, data and schedule.
+            the same model, optimizer, data, schedule and callbacks.
 
         Raises
         ------
         FloatingPointError
-            The loss is not finite; the parameters are those before that step.
+            The loss or a gradient is not finite; the message names the layer, the parameters are
+            those before that step.
+        TypeError
+            ``data``, ``epochs``, ``validation`` or ``callbacks`` is something else.
+        ValueError
+            ``resume`` without ``out``, a checkpoint of another run, or ``monitor`` is no column.
         """
-        loader = data if isinstance(data, Loader) else Loader(*data, batch_size)
+        if not isinstance(epochs, int | np.integer):
+            raise TypeError(f"Trainer.fit: epochs must be an integer, got {epochs!r:.60}")
+        loader = _loader("data", data, batch_size)
+        check_callbacks(callbacks)
+        if validation is not None:
+            validation = _loader("validation", validation, 256)
         folder = None if out is None else Path(out)
         if resume and folder is None:
             raise ValueError("Trainer.fit: resume needs out, the folder of the run")
+        self.history, self._totals, self._seconds = History(), Totals(self.metrics), 0.0
+        self.epochs, self.steps_per_epoch = epochs, -(-len(loader) // self.accumulate)
+        if resume and folder is not None:
+            self._restore(folder / LAST, loader, callbacks)
+        hooks = [*callbacks, self.progress]
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        self.history, self._sums, self._best = History(), {}, None
-        if resume and folder is not None:
-            self._restore(folder / LAST, loader)
+            if validation is not None or not self.monitor.startswith("val_"):
+                hooks.append(ModelCheckpoint(folder / BEST, self.monitor))
         self.model.train()
-        with Interrupt() as interrupt, self.progress:
-            while len(self.history.epochs) < epochs and not interrupt.requested:
-                done = loader.position if self._sums else 0
-                self.progress.start(len(self.history.epochs) + 1, epochs, len(loader), done)
-                row = self._train_epoch(loader, interrupt)
-                if row is not None:
-                    if validation is not None:
-                        results = self.evaluate(validation)
-                        row.update({f"val_{name}": value for name, value in results.items()})
-                    self.history.epochs.append(row)
-                    self._keep_best(row, folder)
-                self.progress.end(row)
+        with Interrupt() as interrupt, ExitStack() as ends:
+            for callback in hooks:
+                callback.on_train_begin(self)
+                ends.callback(callback.on_train_end, self)
+            while not self._stops(interrupt) and len(self.history.epochs) < epochs:
+                for callback in hooks:
+                    callback.on_epoch_begin(self, len(self.history.epochs) + 1)
+                if self._train_epoch(loader, interrupt, hooks):
+                    self._end_epoch(validation, hooks)
                 if folder is not None:
-                    save_run(folder / LAST, self.model, self.optimizer, self._run(loader))
-            self.history.interrupted = interrupt.requested
+                    save_run(
+                        folder / LAST, self.model, self.optimizer, self._run(loader, callbacks)
+                    )
         return self.history
+
+    def stop(self, reason: str) -> None:
+        """End :meth:`fit` after this step, as Ctrl-C does; for callbacks."""
+        self.history.stopped = reason
 
     def step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
         """One update on one batch; returns its loss and the model's outputs."""
-        outputs = self.model(x)
-        value, gradient = self.loss(outputs, y)
-        loss = float(value)
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"Trainer: the loss is {loss} at step {self.optimizer.steps} "
-                f"(epoch {len(self.history.epochs) + 1}, lr {self.optimizer.learning_rate():g}); "
-                "a smaller learning rate or a warm-up usually helps"
-            )
-        self.optimizer.zero_grad()
-        self.model.backward(gradient, input_grad=False)
-        self.optimizer.step(max_norm=self.max_norm)
-        return loss, outputs
+        logs, [result] = self._update([(x, y)])
+        return logs["loss"], result.outputs
+
+    def _update(self, batches: Iterable[Batch]) -> tuple[Logs, list[Result]]:
+        epoch = len(self.history.epochs) + 1
+        return update(self.model, self.optimizer, self.loss, batches, self.max_norm, epoch)
 
     def evaluate(self, data: Data, *, batch_size: int = 256) -> dict[str, float]:
         """Mean loss and metrics over all of ``data``, in eval mode and without augmentation."""
-        sums: dict[str, float] = {}
+        totals = Totals(self.metrics)
         with evaluating(self.model):
-            for x, y in _in_order(data, batch_size):
+            for x, y in _loader("data", data, batch_size).in_order():
                 outputs = self.model(x)
-                self._add(sums, outputs, y, float(self.loss(outputs, y)[0]))
-        return {name: value / sums["samples"] for name, value in sums.items() if name != "samples"}
+                totals.add(outputs, y, float(self.loss(outputs, y)[0]), divisor(self.loss, y))
+        return totals.results()
 
     def predict(self, data: Data | np.ndarray, *, batch_size: int = 256) -> np.ndarray:
         """The model's outputs for all samples, in eval mode and in order."""
         given = (data, np.zeros(len(data))) if isinstance(data, np.ndarray) else data
+        loader = _loader("data", given, batch_size)
         with evaluating(self.model):
-            return np.concatenate([self.model(x) for x, _ in _in_order(given, batch_size)])
+            return np.concatenate([self.model(x) for x, _ in loader.in_order()])
 
-    def _train_epoch(self, loader: Loader, interrupt: Interrupt) -> dict[str, Any] | None:
-        """The rest of the epoch; its results, or None if it was broken off."""
-        sums, start = self._sums, time.perf_counter()
-        before = sums.get("seconds", 0.0)
-        complete = bool(sums) and loader.position == len(loader)
-        for x, y in () if complete else loader:
-            lr = self.optimizer.learning_rate()
-            loss, outputs = self.step(x, y)
-            self.history.steps.append(loss)
-            self._add(sums, outputs, y, loss)
-            sums["seconds"] = before + time.perf_counter() - start
-            self.progress.step(loss, lr)
-            if interrupt.requested:
-                return None
-        self._sums = {}
-        samples, seconds = sums.pop("samples"), sums.pop("seconds")
-        return {
+    def _stops(self, interrupt: Interrupt) -> bool:
+        if interrupt.requested:
+            self.history.interrupted = True
+            self.stop("interrupted")
+        return self.history.stopped is not None
+
+    def _train_epoch(self, loader: Loader, interrupt: Interrupt, hooks: Sequence[Callback]) -> bool:
+        """The rest of the epoch; False if it was broken off."""
+        start, before = time.perf_counter(), self._seconds
+        complete = self._totals.samples > 0 and loader.position == len(loader)
+        batches = iter(() if complete else loader)
+        while True:
+            logs, seen = self._update(islice(batches, self.accumulate))
+            if not seen:
+                return True
+            for batch in seen:
+                self._totals.add(*batch)
+            self.history.steps.append(logs["loss"])
+            self.history.learning_rates.append(logs["lr"])
+            logs["step"] = len(self.history.steps)
+            for callback in hooks:
+                callback.on_batch_end(self, logs)
+            self._seconds = before + time.perf_counter() - start
+            if self._stops(interrupt):
+                return False
+
+    def _end_epoch(self, validation: Data | None, hooks: Sequence[Callback]) -> None:
+        row: Logs = {
             "epoch": len(self.history.epochs) + 1,
-            **{name: value / samples for name, value in sums.items()},
+            "step": len(self.history.steps),
+            **self._totals.results(),
             "lr": self.optimizer.learning_rate(),
-            "seconds": seconds,
-            "samples_per_second": samples / seconds,
+            "seconds": self._seconds,
+            "samples_per_second": self._totals.samples / self._seconds,
         }
+        if validation is not None:
+            results = self.evaluate(validation)
+            row.update({f"val_{name}": value for name, value in results.items()})
+        self.history.epochs.append(row)
+        self._totals, self._seconds = Totals(self.metrics), 0.0
+        for callback in hooks:
+            callback.on_epoch_end(self, row)
+        if self.monitor in row:
+            best = self.history.best(self.monitor)
+            self.history.best_epoch = None if best is None else best["epoch"]
 
-    def _add(
-        self, sums: dict[str, float], outputs: np.ndarray, targets: np.ndarray, loss: float
-    ) -> None:
-        values = {"loss": loss, **{n: m(outputs, targets) for n, m in self.metrics.items()}}
-        for name, value in values.items():
-            sums[name] = sums.get(name, 0.0) + value * len(outputs)
-        sums["samples"] = sums.get("samples", 0) + len(outputs)
-
-    def _keep_best(self, row: dict[str, Any], folder: Path | None) -> None:
-        value = row.get(self.monitor)
-        if value is None:
-            return
-        sign = -1 if self.monitor.endswith("loss") else 1
-        if self._best is not None and sign * value <= sign * self._best:
-            return
-        self._best, self.history.best_epoch = value, row["epoch"]
-        if folder is not None:
-            metadata = {"epoch": str(row["epoch"]), self.monitor: repr(value)}
-            save_safetensors(self.model.state_dict(), folder / BEST, metadata=metadata)
-
-    def _run(self, loader: Loader) -> dict[str, Any]:
-        return {
+    def _run(self, loader: Loader, callbacks: Sequence[Callback]) -> dict[str, Any]:
+        history = self.history
+        run = {
             "loader": loader.state_dict(),
-            "sums": self._sums,
-            "best": self._best,
-            "best_epoch": self.history.best_epoch,
-            "epochs": self.history.epochs,
-            "steps": self.history.steps,
+            "seconds": self._seconds,
+            "epochs": history.epochs,
+            "best_epoch": history.best_epoch,
+            "steps": np.array(history.steps, np.float64),
+            "learning_rates": np.array(history.learning_rates, np.float64),
         }
+        run |= {f"totals.{name}": sums for name, sums in self._totals.sums.items()}
+        run |= {f"callback.{name}": value for name, value in save_callbacks(callbacks).items()}
+        return run
 
-    def _restore(self, path: Path, loader: Loader) -> None:
+    def _restore(self, path: Path, loader: Loader, callbacks: Sequence[Callback]) -> None:
         run = load_run(path, self.model, self.optimizer)
         loader.load_state_dict(run["loader"])
-        self._sums, self._best = run["sums"], run["best"]
-        self.history = History(run["steps"], run["epochs"], best_epoch=run["best_epoch"])
+        self._seconds, self._totals.sums = run["seconds"], part(run, "totals.")
+        self.history = History(
+            run["steps"].tolist(),
+            run["learning_rates"].tolist(),
+            run["epochs"],
+            best_epoch=run["best_epoch"],
+        )
+        load_callbacks(callbacks, part(run, "callback."))
 
 
-def _in_order(data: Data, batch_size: int) -> Iterator[Batch]:
-    loader = data if isinstance(data, Loader) else Loader(*data, batch_size)
-    return loader.in_order()
+def _loader(argument: str, data: Data, batch_size: int) -> Loader:
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return Loader(*data, batch_size)
+    if not hasattr(data, "in_order"):
+        got = f"{len(data)} arrays" if isinstance(data, tuple | list) else type(data).__name__
+        raise TypeError(f"Trainer: {argument} must be a Loader or a pair (x, y), got {got}")
+    return data
 
 
 @contextmanager

@@ -1,98 +1,23 @@
-"""Weight initialisation: pure functions from a shape and a seed to an array.
+"""Constants and random weights of a given scale."""
 
-``fan_in`` of a weight of shape (out, in, *kernel) is in * prod(kernel), ``fan_out`` is
-out * prod(kernel). ``rng`` is an integer seed or a ``numpy.random.Generator``; there is no global
-generator.
-"""
-
-import itertools
 import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = [
-    "calculate_gain",
-    "constant",
-    "derive_seed",
-    "fans",
-    "kaiming_normal",
-    "kaiming_uniform",
-    "normal",
-    "xavier_normal",
-    "xavier_uniform",
-    "zeros",
-]
-
-Rng = int | np.random.Generator
-"""An integer seed or a generator."""
-
-_defaults = itertools.count()
-
-
-def next_default_seed() -> int:
-    """Seed of a layer that was given none: 0, 1, 2, ... in order of construction."""
-    return derive_seed(0, next(_defaults))
-
-
-def derive_seed(seed: int, index: int) -> int:
-    """Seed of child ``index``, a 64-bit number; children and levels never share a stream."""
-    return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
-
-
-def fans(shape: Sequence[int]) -> tuple[int, int]:
-    """(fan_in, fan_out) of a weight of shape (out, in, *kernel).
-
-    Raises
-    ------
-    ValueError
-        ``shape`` has fewer than two axes.
-    """
-    if len(shape) < 2:
-        raise ValueError(f"fans: shape must have at least two axes, got {tuple(shape)}")
-    area = math.prod(shape[2:])
-    return shape[1] * area, shape[0] * area
-
-
-def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """Factor that keeps the variance of a signal through a nonlinearity.
-
-    1 for "linear", "conv2d", "sigmoid" and "elu"; 5/3 for "tanh"; sqrt(2) for "relu";
-    sqrt(2 / (1 + slope^2)) for "leaky_relu", whose slope is ``param`` (default 0.01).
-
-    Raises
-    ------
-    ValueError
-        The nonlinearity is not one of these.
-
-    References
-    ----------
-    He et al., "Delving deep into rectifiers", ICCV 2015, equations 10 and 15; the values for
-    tanh and sigmoid are PyTorch's.
-    """
-    if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else param
-        return math.sqrt(2 / (1 + slope * slope))
-    gains = {
-        "linear": 1.0,
-        "conv2d": 1.0,
-        "sigmoid": 1.0,
-        "elu": 1.0,
-        "tanh": 5 / 3,
-        "relu": math.sqrt(2),
-    }
-    if nonlinearity not in gains:
-        known = ", ".join([*gains, "leaky_relu"])
-        raise ValueError(
-            f"calculate_gain: nonlinearity must be one of {known}, got {nonlinearity!r}"
-        )
-    return gains[nonlinearity]
+from .gains import calculate_gain, fans
+from .seeds import Rng
 
 
 def zeros(shape: Sequence[int], *, dtype: DTypeLike = np.float32) -> np.ndarray:
     """Array of zeros, the start of a bias."""
     return np.zeros(tuple(shape), dtype)
+
+
+def ones(shape: Sequence[int], *, dtype: DTypeLike = np.float32) -> np.ndarray:
+    """Array of ones, the start of a norm's weight."""
+    return np.ones(tuple(shape), dtype)
 
 
 def constant(shape: Sequence[int], value: float, *, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -107,8 +32,59 @@ def normal(
     return (np.random.default_rng(rng).standard_normal(tuple(shape)) * std).astype(dtype)
 
 
-def _uniform(shape: Sequence[int], bound: float, rng: Rng, dtype: DTypeLike) -> np.ndarray:
-    return np.random.default_rng(rng).uniform(-bound, bound, tuple(shape)).astype(dtype)
+def uniform(
+    shape: Sequence[int],
+    a: float = 0.0,
+    b: float = 1.0,
+    *,
+    rng: Rng,
+    dtype: DTypeLike = np.float32,
+) -> np.ndarray:
+    """Uniform on [a, b)."""
+    return np.random.default_rng(rng).uniform(a, b, tuple(shape)).astype(dtype)
+
+
+def truncated_normal(
+    shape: Sequence[int],
+    std: float = 1.0,
+    *,
+    rng: Rng,
+    mean: float = 0.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    dtype: DTypeLike = np.float32,
+) -> np.ndarray:
+    """Gaussian whose values outside [a, b] are drawn again.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    std, mean : float
+        Of the Gaussian before it is cut.
+    rng : int or numpy.random.Generator
+    a, b : float
+        The ends themselves, not multiples of ``std``, as in PyTorch: with ``std=0.02`` the
+        defaults cut nothing; give ``a=-0.04, b=0.04`` for two standard deviations.
+    dtype : float32 or float64
+
+    Raises
+    ------
+    ValueError
+        [a, b] holds less than 1 % of the Gaussian, or ``std`` is not above 0.
+    """
+    if not std > 0:
+        raise ValueError(f"truncated_normal: std must be above 0, got {std}")
+    low, high = (math.erf((end - mean) / (std * math.sqrt(2))) / 2 for end in (a, b))
+    if not high - low > 0.01:
+        raise ValueError(
+            f"truncated_normal: [a, b] must hold more than 1 % of the Gaussian of mean {mean} "
+            f"and std {std}, got [{a}, {b}]"
+        )
+    generator = np.random.default_rng(rng)
+    values = mean + std * generator.standard_normal(tuple(shape))
+    while (outside := (values < a) | (values > b)).any():
+        values[outside] = mean + std * generator.standard_normal(int(outside.sum()))
+    return values.astype(dtype)
 
 
 def _kaiming_std(shape: Sequence[int], mode: str, nonlinearity: str, a: float | None) -> float:
@@ -164,7 +140,7 @@ def kaiming_uniform(
 ) -> np.ndarray:
     """Uniform on +-gain * sqrt(3 / fan); otherwise as :func:`kaiming_normal`."""
     bound = math.sqrt(3) * _kaiming_std(shape, mode, nonlinearity, a)
-    return _uniform(shape, bound, rng, dtype)
+    return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
 
 
 def _xavier_std(shape: Sequence[int], gain: float) -> float:
@@ -193,4 +169,5 @@ def xavier_uniform(
     ----------
     Glorot and Bengio, AISTATS 2010, equation 16.
     """
-    return _uniform(shape, math.sqrt(3) * _xavier_std(shape, gain), rng, dtype)
+    bound = math.sqrt(3) * _xavier_std(shape, gain)
+    return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
