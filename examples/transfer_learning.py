@@ -74,9 +74,9 @@ def few(x, y, count, seed):
 
 
 def fit(model, groups, x, y, count):
-    """AdamW for ``count`` steps, or a few more to end an epoch."""
+    """AdamW for ``count`` steps, or a few more to end an epoch; the rate falls along a cosine."""
     loader = data.Loader(x, y, batch_size=min(50, len(x) // 4))
-    trainer = train.Trainer(model, optim.AdamW(groups))
+    trainer = train.Trainer(model, optim.AdamW(groups, schedules.cosine(LR, count)))
     trainer.fit(loader, -(-count // len(loader)))
     return trainer
 
@@ -89,27 +89,25 @@ def outputs(model, x):
 def learn(strategy, x, y, x_test, y_test, count):
     """Test accuracy in percent of one strategy."""
     model = make(5, seed=1)
-    rate = schedules.cosine(LR, count)
-    params = [{"params": model.parameters(), "lr": rate}]
+    groups = optim.param_groups(model)
     if strategy != "from scratch":
         models.load_pretrained(model, checkpoint, reinit_head=True)
     if strategy == "fine-tuned":
-        params = models.discriminative_groups(model, rate, backbone=0.1)
+        groups = models.discriminative_groups(model, backbone=0.1)
     if strategy == "frozen features":
         # They never change: compute them once, and train a head on them alone.
         features = models.feature_extractor(model.eval())
         x, x_test = outputs(features, x), outputs(features, x_test)
         model = nn.Linear(x.shape[1], 5, nonlinearity="linear", seed=1)
-        params = [{"params": model.parameters(), "lr": rate}]
-    trainer = fit(model, params, x, y, count)
+        groups = optim.param_groups(model)
+    trainer = fit(model, groups, x, y, count)
     return 100 * trainer.evaluate((x_test, y_test))["accuracy"]
 
 
 x_source, y_source = task(x, y, y < 5, "similar")
 model = make(5)
 count = source_epochs * len(x_source) // 50
-groups = [{"params": model.parameters(), "lr": schedules.cosine(LR, count)}]
-trainer = fit(model, groups, x_source, y_source, count)
+trainer = fit(model, optim.param_groups(model), x_source, y_source, count)
 accuracy = trainer.evaluate(task(x_test, y_test, y_test < 5, "similar"))["accuracy"]
 io.save_safetensors(model.state_dict(), checkpoint)
 print(f"source: digits 0-4, {len(x_source)} images, test accuracy {100 * accuracy:.2f} %\n")
