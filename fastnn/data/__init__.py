@@ -1,7 +1,6 @@
 """Data sets, readers, splits, preprocessing and batches."""
 
 from . import color, geometry, policies
-from .augment import RandomShift
 from .autoaugment import AutoAugment, RandAugment, TrivialAugmentWide
 from .cifar import CIFAR10_CLASSES, load_cifar10, load_cifar100, read_cifar
 from .crops import (
@@ -33,6 +32,7 @@ from .idx import read_idx
 from .loader import Batch, Loader
 from .mapped import open_npy, write_npy
 from .minmax import MinMax
+from .mix import CutMix, Mixup
 from .pca import PCA
 from .preprocess import Preprocess
 from .random_ops import ElasticTransform, RandomAffine, RandomOp
@@ -52,6 +52,7 @@ __all__ = [
     "ChannelMean",
     "ColorJitter",
     "Compose",
+    "CutMix",
     "Cutout",
     "ElasticTransform",
     "GaussianNoise",
@@ -59,6 +60,7 @@ __all__ = [
     "Loader",
     "MeanImage",
     "MinMax",
+    "Mixup",
     "Normalize",
     "PCAColor",
     "PCAWhitening",
@@ -70,7 +72,6 @@ __all__ = [
     "RandomHorizontalFlip",
     "RandomOp",
     "RandomResizedCrop",
-    "RandomShift",
     "RandomVerticalFlip",
     "Resize",
     "Split",
