@@ -79,7 +79,7 @@ def main() -> None:
     print(f"ZCA and back: images differ by at most {back:.2g} grey levels")
 
     epochs = 2 if args.quick else args.epochs
-    rates = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+    rates = (1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0)
     ways |= {"PCA, 90 %": data.PCA(), "PCA-whitened": data.PCAWhitening()}
     ways["PCA, 90 %"].load_state_dict({**state, "components": state["components"][:k90]})
     ways["PCA-whitened"].load_state_dict({**state, "eps": np.array(eps)})

@@ -64,7 +64,8 @@ def plot_preprocessing(x: np.ndarray, path: StrPath, *, y: np.ndarray | None = N
         axes.set(title=title, aspect="equal", xlabel=f"{name} 1", ylabel=f"{name} 2")
         # one scale for what has the units of x, one for what has none
         units = preprocess is None or type(preprocess) in (ChannelMean, PCA)
-        reach = 1.08 * np.abs(x).max() if units else 4.5
+        least = np.abs(x).max() if units else 4
+        reach = 1.08 * max(least, np.abs(points).max())
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     figure.suptitle("red: two standard deviations in every direction")
     figure.savefig(path, dpi=120)
