@@ -126,3 +126,16 @@ def test_state_that_cannot_be_saved_is_refused(tmp_path):
     trainer, loader = setup()
     with pytest.raises(TypeError, match="run must hold arrays and JSON values, got object"):
         trainer.fit(loader, 1, callbacks=[Odd()], out=tmp_path)
+
+
+def test_other_metrics_cannot_go_on_within_an_epoch(tmp_path):
+    """At the end of an epoch they can: nothing is summed up yet."""
+    trainer, loader = setup()
+    trainer.fit(loader, 1, callbacks=[StopAt(2)], out=tmp_path)
+    trainer, loader = setup(metrics={"f1": train.F1()})
+    with pytest.raises(ValueError, match=r"metrics must be those .*, accuracy, got f1"):
+        trainer.fit(loader, 1, out=tmp_path, resume=True)
+    trainer, loader = setup()
+    trainer.fit(loader, 1, out=tmp_path, resume=True)
+    trainer, loader = setup(metrics={"f1": train.F1()}, monitor="loss")
+    assert trainer.fit(loader, 2, out=tmp_path, resume=True).epochs[1]["f1"] > 0

@@ -266,14 +266,15 @@ class Trainer:
             "steps": np.array(history.steps, np.float64),
             "learning_rates": np.array(history.learning_rates, np.float64),
         }
-        run |= {f"totals.{name}": sums for name, sums in self._totals.sums.items()}
+        run |= {f"totals.{name}": sums for name, sums in self._totals.state_dict().items()}
         run |= {f"callback.{name}": value for name, value in save_callbacks(callbacks).items()}
         return run
 
     def _restore(self, path: Path, loader: Loader, callbacks: Sequence[Callback]) -> None:
         run = load_run(path, self.model, self.optimizer)
         loader.load_state_dict(run["loader"])
-        self._seconds, self._totals.sums = run["seconds"], part(run, "totals.")
+        self._seconds = run["seconds"]
+        self._totals.load_state_dict(part(run, "totals."))
         self.history = History(
             run["steps"].tolist(),
             run["learning_rates"].tolist(),
