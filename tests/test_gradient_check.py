@@ -68,6 +68,23 @@ def test_a_wrong_backward_is_found_and_located():
     assert gradient_check(network(Wrong()), normal(4, 2, 4, 4), y, rtol=1e-3).ok
 
 
+class WrongLinear(nn.Linear):
+    """Its backward forgets a factor that is almost 1."""
+
+    def backward(self, dy, *, input_grad=True):
+        return super().backward(dy * (1 + 1e-4), input_grad=input_grad)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [(nn.Linear(5, 4), Wrong(), nn.Linear(4, 3)), (WrongLinear(5, 4), nn.Tanh(), nn.Linear(4, 3))],
+    ids=["activation", "linear"],
+)
+def test_fusion_does_not_skip_a_backward_of_one_s_own(layers):
+    report = gradient_check(nn.Sequential(*layers), normal(6, 5), np.arange(6) % 3)
+    assert [row.verdict for row in report.rows[:4]] == ["WRONG", "WRONG", "ok", "ok"], report
+
+
 def test_the_model_is_left_bit_for_bit():
     model, x = network(), normal(4, 2, 4, 4)
     model.backward(np.ones_like(model(x)))
