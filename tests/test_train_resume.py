@@ -1,12 +1,13 @@
 """Exact resume with every callback active."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
 from training import Scripted, StopAt, problem, same_tensors, setup
 
-from fastnn import optim, train
+from fastnn import data, optim, train
 
 
 class Mean(train.Callback):
@@ -84,6 +85,39 @@ def test_resume_with_every_callback_is_bitwise(stop, tmp_path):
         for folder in (whole, parts)
     ]
     assert untimed(lines[0]) == untimed(lines[1])
+
+
+@pytest.mark.parametrize("stop", [2, 10, 13])
+def test_resume_with_mixed_batches_made_ahead_is_bitwise(stop, tmp_path):
+    def fit(callbacks=(), resume=False):
+        trainer, _ = setup()
+        loader = data.Loader(*problem(), 10, mix=data.Mixup(3), prefetch=3)
+        return trainer.fit(loader, 2, callbacks=callbacks, out=tmp_path, resume=resume)
+
+    expected = fit()
+    state = (tmp_path / train.LAST).rename(tmp_path / "whole")
+    assert len(fit([StopAt(stop)]).steps) == stop
+    assert fit(resume=True).steps == expected.steps
+    same_tensors(state, tmp_path / train.LAST)
+
+
+@pytest.mark.parametrize("end", ["stop", "exception", "last epoch"])
+def test_a_loader_that_makes_batches_ahead_ends_with_the_run(end):
+    class Fail(train.Callback):
+        def on_batch_end(self, trainer, logs):
+            raise RuntimeError("broken")
+
+    before = threading.active_count()
+    trainer, _ = setup()
+    loader = data.Loader(*problem(), 10, prefetch=3)
+    callbacks = {"stop": [StopAt(2)], "exception": [Fail()], "last epoch": []}[end]
+    try:
+        trainer.fit(loader, 1, callbacks=callbacks)
+    except RuntimeError as error:
+        kept = error  # with its traceback, which refers to the loop's variables
+        assert kept.__traceback__ is not None
+        assert threading.active_count() == before
+    assert threading.active_count() == before
 
 
 def test_resume_after_a_crash_leaves_no_row_twice(tmp_path):

@@ -219,22 +219,27 @@ class Trainer:
     def _train_epoch(self, loader: Loader, interrupt: Interrupt, hooks: Sequence[Callback]) -> bool:
         """The rest of the epoch; False if it was broken off."""
         start, before = time.perf_counter(), self._seconds
-        complete = self._totals.samples > 0 and loader.position == len(loader)
-        batches = iter(() if complete else loader)
-        while True:
-            logs, seen = self._update(islice(batches, self.accumulate))
-            if not seen:
-                return True
-            for batch in seen:
-                self._totals.add(*batch)
-            self.history.steps.append(logs["loss"])
-            self.history.learning_rates.append(logs["lr"])
-            logs["step"] = len(self.history.steps)
-            for callback in hooks:
-                callback.on_batch_end(self, logs)
-            self._seconds = before + time.perf_counter() - start
-            if self._stops(interrupt):
-                return False
+        if self._totals.samples > 0 and loader.position == len(loader):
+            return True
+        batches = iter(loader)
+        try:
+            while True:
+                logs, seen = self._update(islice(batches, self.accumulate))
+                if not seen:
+                    return True
+                for batch in seen:
+                    self._totals.add(*batch)
+                self.history.steps.append(logs["loss"])
+                self.history.learning_rates.append(logs["lr"])
+                logs["step"] = len(self.history.steps)
+                for callback in hooks:
+                    callback.on_batch_end(self, logs)
+                self._seconds = before + time.perf_counter() - start
+                if self._stops(interrupt):
+                    return False
+        finally:
+            # A loader that makes batches ahead ends its threads now, not when a traceback does.
+            getattr(batches, "close", lambda: None)()
 
     def _end_epoch(self, validation: Data | None, hooks: Sequence[Callback]) -> None:
         row: Logs = {
