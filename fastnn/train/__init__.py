@@ -28,6 +28,7 @@ from .predict import predict_proba
 from .progress import describe
 from .trainer import BEST, LAST, Trainer
 from .update_ratios import UpdateRatios, update_ratios
+from .weight_averaging import WeightAveraging
 
 __all__ = [
     "BEST",
@@ -60,6 +61,7 @@ __all__ = [
     "TensorBoard",
     "Trainer",
     "UpdateRatios",
+    "WeightAveraging",
     "accuracy",
     "activation_statistics",
     "check_initial_loss",
