@@ -27,7 +27,7 @@ x_rest, x_test, y_rest, y_test = data.train_test_split(x, y, test_size=360)
 x_train, x_val, y_train, y_val = data.train_test_split(x_rest, y_rest, test_size=180, seed=1)
 normalize = data.Standardize().fit(x_train)
 loader = data.Loader(
-    x_train, y_train, batch_size=64, normalize=normalize, augment=data.RandomShift(1)
+    x_train, y_train, batch_size=64, normalize=normalize, augment=[data.RandomCrop(padding=1)]
 )
 x_val, x_test = normalize(x_val), normalize(x_test)
 

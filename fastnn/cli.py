@@ -142,7 +142,7 @@ def _train(args: argparse.Namespace) -> int:
         settings["batch_size"],
         seed=settings["seed"],
         normalize=normalize,
-        augment=data.RandomShift(2),
+        augment=[data.RandomCrop(padding=2)],
     )
     val, test = (
         data.Loader(a, b, 500, normalize=normalize) for a, b in ((x_val, y_val), (x_test, y_test))

@@ -74,7 +74,7 @@ def test_a_column_of_a_callback_becomes_one_of_the_history(tmp_path):
     history = trainer.fit(loader, 3, callbacks=[Square(), log], out=tmp_path)
     assert history["square"] == [1, 4, 9] == [r["square"] for r in history.epochs]
     assert (tmp_path / "log.csv").read_text().splitlines()[3].endswith("9.0")
-    assert io.read_metadata(tmp_path / train.BEST)["square"] == "9.0"
+    assert io.read_metadata(tmp_path / train.BEST)["square"] == "9.0" and history.best_epoch == 3
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,8 @@ def test_a_column_of_a_callback_becomes_one_of_the_history(tmp_path):
         (lambda: train.ModelCheckpoint("x", mode="least"), "mode must be one of auto, min, max"),
         (lambda: train.ExplosionGuard(1.0), r"factor must be above 1, got 1\.0"),
         (lambda: train.JSONLLogger("x", every=0), "every must be None or at least 1, got 0"),
+        (lambda: train.WeightAveraging(None, every=0), "every must be None or at least 1, got 0"),
+        (lambda: train.WeightAveraging(None, start=-1), "start must be at least 0, got -1"),
     ],
 )
 def test_bad_arguments(make, message):
@@ -152,6 +154,29 @@ def test_loggers_write_the_history(tmp_path):
     assert [line for line in lines if "epoch" in line] == history.epochs
     assert [line["step"] for line in lines] == [4, 8, 10, 12, 16, 20, 20]
     assert lines[0] == {"step": 4, "loss": history.steps[3], "lr": history.learning_rates[3]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "updates"),
+    [
+        ({}, 30),
+        ({"every": 4}, 7),
+        ({"every": None}, 3),
+        ({"every": None, "start": 2}, 1),
+        ({"start": 1}, 20),
+    ],
+)
+def test_weight_averaging(arguments, updates):
+    trainer, loader = setup()
+    average = optim.AveragedModel(trainer.model)
+    seen = WeightsByEpoch()
+    trainer.fit(loader, 3, callbacks=[seen, train.WeightAveraging(average, **arguments)])
+    assert average.n_averaged == updates
+    if arguments == {"every": None}:  # three weights, each rounded once on its way into the mean
+        for name, parameter in average.module.named_parameters():
+            mean = np.mean([seen.weights[epoch][name] for epoch in (1, 2, 3)], 0, np.float64)
+            scale = np.abs(mean).max() + 2.0**-10
+            np.testing.assert_allclose(parameter.data, mean, rtol=0, atol=8 * 2.0**-24 * scale)
 
 
 def test_columns_of_a_csv_file_must_stay(tmp_path):

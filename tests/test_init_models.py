@@ -105,6 +105,17 @@ def test_lsuv_says_where_nothing_varies():
         init.lsuv_(model, np.full((2, 3, 8, 8), np.nan))
 
 
+@pytest.mark.parametrize("function", [init.lsuv_, init.data_dependent_])
+def test_nothing_is_written_if_the_data_does_not_fit(function):
+    model = conv_net()
+    before = model.state_dict()
+    for x, error in ((np.zeros((2, 3, 8, 8)), ValueError), (np.ones((2, 4, 8, 8)), ValueError)):
+        with pytest.raises(error):
+            function(model, x)
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
 @pytest.mark.parametrize("beta", [0.0, 0.5])
 def test_data_dependent_standardises_every_channel(beta):
     model, x = conv_net(nn.Tanh), 3 + 2 * batch((16, 3, 8, 8))

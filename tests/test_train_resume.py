@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from training import Scripted, StopAt, problem, same_tensors, setup
 
-from fastnn import train
+from fastnn import optim, train
 
 
 class Mean(train.Callback):
@@ -39,6 +39,7 @@ def run(folder, extra=(), resume=False, epochs=5):
         stopper,
         train.EarlyStopping("loss", patience=99, restore_best=False),
         train.ExplosionGuard(),
+        train.WeightAveraging(optim.EMA(trainer.model)),
         train.ModelCheckpoint(folder / "{epoch}.safetensors", save_best_only=False),
         train.CSVLogger(folder / "log.csv"),
         train.JSONLLogger(folder / "log.jsonl", every=2),

@@ -132,10 +132,13 @@ class Compose:
 
     def _image(self, image: np.ndarray, seed: int, epoch: int, sample: int) -> np.ndarray:
         rng = image_generator(seed, epoch, sample)
-        result: Any = image
-        for call in self._callers:
-            result = call(result, rng)
-            result = np.asarray(result)
+        result: Any = np.array(image, order="C")  # which a callable may write to
+        for call, transform in zip(self._callers, self.callables, strict=True):
+            try:
+                result = np.asarray(call(result, rng))
+            except Exception as error:
+                error.add_note(f"in {transform!r} of image {sample}, epoch {epoch}")
+                raise
         result = np.atleast_3d(result)
         if result.dtype != np.uint8 or result.ndim != 3:
             raise TypeError(
@@ -156,20 +159,18 @@ class Compose:
         return Compose([*self.callables, *early, Normalize(mean, std), *late])
 
 
-def _caller(f: ImageTransform) -> Callable[[Any, np.random.Generator], Any]:
+def _caller(f: Any) -> Callable[[Any, np.random.Generator], Any]:
     """``f`` as a function of two arguments."""
     try:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):  # builtins without a signature
         return lambda image, rng: f(image)
-    positional = [
+    needed = [
         p
         for p in parameters
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
     ]
-    if len(positional) >= 2:
-        return f
-    return lambda image, rng: f(image)
+    return (lambda image, rng: f(image, rng)) if len(needed) >= 2 else (lambda image, rng: f(image))
 
 
 def _stack(images: Iterable[np.ndarray]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """One initialiser for every layer of a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,6 +20,18 @@ def weighted_layers(model: "Module") -> "list[tuple[str, Weighted]]":
     from ..nn.linear import Weighted
 
     return [(name, layer) for name, layer in model.named_modules() if isinstance(layer, Weighted)]
+
+
+@contextmanager
+def undone_on_error(model: "Module") -> Iterator[None]:
+    """Put the parameters back as they were if the block raises."""
+    before = [(parameter.data, parameter.data.copy()) for parameter in model.parameters()]
+    try:
+        yield
+    except BaseException:
+        for data, values in before:
+            np.copyto(data, values)
+        raise
 
 
 def initialize_(

@@ -185,7 +185,8 @@ class ExplosionGuard(Callback):
     ----------
     factor : float > 1
         The rule of thumb of the course CS231n, section "hyperparameter search": a cost above
-        three times the initial one will not come back.
+        three times the initial one will not come back. For a model that starts untrained: one
+        that is fine-tuned has a small initial loss, which a batch may well exceed.
 
     Raises
     ------

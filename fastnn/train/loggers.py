@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from .callback import Callback, Logs
+from .callback import Callback, Logs, check_every
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -161,10 +161,3 @@ class TensorBoard(Callback):
 
     def _add(self, tag: str, value: float, step: int) -> None:
         self._writer.add_scalar(tag, value, step)
-
-
-def check_every(owner: str, every: int | None) -> int | None:
-    """``every``, if it is None or positive."""
-    if every is not None and every < 1:
-        raise ValueError(f"{owner}: every must be None or at least 1, got {every}")
-    return every

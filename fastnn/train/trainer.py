@@ -51,7 +51,7 @@ class Trainer:
         is that of one batch k times as large, but for BatchNorm, whose statistics stay a batch's.
         The last step of an epoch takes the batches that remain.
     progress : "auto", "bar", "lines" or "off"
-        "auto" is a bar on a terminal and silence elsewhere.
+        "auto" is a bar on a terminal or in a notebook and silence elsewhere.
 
     Attributes
     ----------
@@ -63,7 +63,8 @@ class Trainer:
     Raises
     ------
     ValueError
-        ``accumulate`` is not positive, or a metric has the name of another column.
+        The optimizer has none of the model's parameters, ``accumulate`` is not positive, or a
+        metric has the name of another column.
     TypeError
         ``metrics`` is no mapping of functions.
     """
@@ -82,6 +83,13 @@ class Trainer:
     ) -> None:
         if accumulate < 1:
             raise ValueError(f"Trainer: accumulate must be at least 1, got {accumulate}")
+        own = {id(parameter) for parameter in model.parameters()}
+        given = [p for group in optimizer.param_groups for p in group["params"]]
+        if not any(id(parameter) in own for parameter in given):
+            raise ValueError(
+                "Trainer: optimizer must be over parameters of the model, got "
+                f"{len(given)} parameters of which none is"
+            )
         self.model, self.optimizer = model, optimizer
         self.loss: Loss = CrossEntropyLoss() if loss is None else loss
         self.metrics = {"accuracy": accuracy} if metrics is None else metrics
@@ -135,10 +143,12 @@ class Trainer:
             The loss or a gradient is not finite; the message names the layer, the parameters are
             those before that step.
         TypeError
-            ``data``, ``validation`` or ``callbacks`` is something else.
+            ``data``, ``epochs``, ``validation`` or ``callbacks`` is something else.
         ValueError
             ``resume`` without ``out``, a checkpoint of another run, or ``monitor`` is no column.
         """
+        if not isinstance(epochs, int | np.integer):
+            raise TypeError(f"Trainer.fit: epochs must be an integer, got {epochs!r:.60}")
         loader = _loader("data", data, batch_size)
         check_callbacks(callbacks)
         if validation is not None:
@@ -240,11 +250,11 @@ class Trainer:
             row.update({f"val_{name}": value for name, value in results.items()})
         self.history.epochs.append(row)
         self._totals, self._seconds = Totals(self.metrics), 0.0
+        for callback in hooks:
+            callback.on_epoch_end(self, row)
         if self.monitor in row:
             best = self.history.best(self.monitor)
             self.history.best_epoch = None if best is None else best["epoch"]
-        for callback in hooks:
-            callback.on_epoch_end(self, row)
 
     def _run(self, loader: Loader, callbacks: Sequence[Callback]) -> dict[str, Any]:
         history = self.history

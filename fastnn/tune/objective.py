@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..data import Loader
+from ..data import Compose, Loader
 from ..nn import Module
 from ..optim import AdamW, Optimizer
 from ..train import Callback, ExplosionGuard, History, Metric, OptunaPruning, Trainer
@@ -65,7 +65,7 @@ class Objective:
         Column of the history that is the result; it is minimised if its name ends in "loss".
     normalize : object with ``fit``, optional
         Such as ``fastnn.data.Standardize()``; a copy is fitted to the training part alone.
-    augment : callable (batch, generator) -> batch, optional
+    augment : Compose or sequence of transforms, optional
         For training, as in :class:`fastnn.data.Loader`.
     seed : int
         Of the batches' order.
@@ -84,7 +84,7 @@ class Objective:
         metrics: Mapping[str, MetricFunction | Metric] | None = None,
         monitor: str = "val_accuracy",
         normalize: Fittable | None = None,
-        augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+        augment: Compose | Sequence[Any] | None = None,
         seed: int = 0,
     ) -> None:
         if epochs < 1:
