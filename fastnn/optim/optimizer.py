@@ -197,21 +197,19 @@ class Optimizer:
                 raise ValueError(f"step: {name} must be above 0, got {value}")
         groups = [self._current(group) for group in self.param_groups]
         active = [flat.active() for flat in self._flats]
-        grads = [
-            flat.chosen(flat.grad, flat.grad_views, indices)
-            for flat, indices in zip(self._flats, active, strict=True)
-        ]
-        if max_value is not None and grad_scale:
-            bound = max_value / abs(grad_scale)
-            for role in grads:
-                for array in [role] if isinstance(role, np.ndarray) else role:
-                    np.clip(array, -bound, bound, out=array)
         norm = None
-        if max_norm is not None:
-            norm = abs(grad_scale) * math.hypot(*map(F.global_norm, grads))
-            if not math.isfinite(norm):
-                return norm
-            grad_scale *= min(1.0, max_norm / norm) if norm > 0 else 1.0
+        if max_norm is not None or max_value is not None:
+            grads = [
+                flat.chosen(flat.grad, flat.grad_views, indices)
+                for flat, indices in zip(self._flats, active, strict=True)
+            ]
+            if max_value is not None and grad_scale:
+                _clip(grads, max_value / abs(grad_scale))
+            if max_norm is not None:
+                norm = abs(grad_scale) * math.hypot(*map(F.global_norm, grads))
+                if not math.isfinite(norm):
+                    return norm
+                grad_scale *= min(1.0, max_norm / norm) if norm > 0 else 1.0
         self.steps += 1
         for group, flat, indices in zip(groups, self._flats, active, strict=True):
             for index in indices:
@@ -294,3 +292,10 @@ class Optimizer:
                 for name, views in flat.state_views.items():
                     np.copyto(views[i], state["state"][index + i][name])
             index += len(flat.params)
+
+
+def _clip(roles: Iterable[Role], bound: float) -> None:
+    """Clip every value to [-bound, bound], in place."""
+    for role in roles:
+        for array in [role] if isinstance(role, np.ndarray) else role:
+            np.clip(array, -bound, bound, out=array)
