@@ -38,7 +38,7 @@ def run(epochs, seed):
     averages = [
         train.WeightAveraging(ema, validation=test, prefix="ema_"),
         train.WeightAveraging(
-            swa, each="epoch", start=START, validation=test, batch_norm=loader, prefix="swa_"
+            swa, None, start=START, validation=test, batch_norm=loader, prefix="swa_"
         ),
     ]
     trainer = train.Trainer(model, optimizer)

@@ -28,7 +28,6 @@ from .plot import plot_confusion, plot_history, plot_mistakes
 from .predict import predict_proba
 from .trainer import BEST, LAST, Trainer
 from .update_ratios import UpdateRatios, update_ratios
-from .weight_averaging import WeightAveraging
 
 __all__ = [
     "BEST",
