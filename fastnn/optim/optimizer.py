@@ -104,6 +104,9 @@ class Optimizer:
     def _complete(self, group: Mapping[str, Any]) -> dict[str, Any]:
         """The group with all hyper-parameters, checked."""
         rule = type(self).__name__
+        if not isinstance(group, Mapping) or "params" not in group:
+            got = str(list(group)) if isinstance(group, Mapping) else type(group).__name__
+            raise TypeError(f"{rule}: a group must be a dict with params, got {got}")
         unknown = group.keys() - self.defaults.keys() - {"params", "regularizer"}
         if unknown:
             known = sorted(self.defaults)
@@ -121,6 +124,8 @@ class Optimizer:
         made = {**self.defaults, **group, "params": params}
         penalty = made.pop("regularizer", self.regularizer)
         for name, value in made.items():
+            if isinstance(value, str):
+                raise TypeError(f"{rule}: {name} must be a number or a schedule, got {value!r}")
             if isinstance(value, int | float) and not 0 <= value < math.inf:
                 raise ValueError(f"{rule}: {name} must be at least 0 and finite, got {value}")
         if penalty is not None:
