@@ -2,6 +2,7 @@
 
 import json
 import threading
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -29,6 +30,16 @@ class Mean(train.Callback):
         self.count, self.sum = state["count"], state["sum"]
 
 
+def optional(folder):
+    """The callbacks whose libraries are installed."""
+    if find_spec("tensorboardX"):
+        yield train.TensorBoard(folder / "board", every=1)
+    if find_spec("optuna"):
+        from optuna.trial import FixedTrial
+
+        yield train.OptunaPruning(FixedTrial({}))
+
+
 def run(folder, extra=(), resume=False, epochs=5):
     """A run with every callback, accumulation and a metric of the whole set."""
     metrics = {"accuracy": train.accuracy, "f1": train.F1()}
@@ -43,6 +54,7 @@ def run(folder, extra=(), resume=False, epochs=5):
         train.WeightAveraging(optim.EMA(trainer.model)),
         train.ModelCheckpoint(folder / "{epoch}.safetensors", save_best_only=False),
         train.CSVLogger(folder / "log.csv"),
+        *optional(folder),
         train.JSONLLogger(folder / "log.jsonl", every=2),
         *extra,
     ]
