@@ -115,6 +115,8 @@ def test_what_cannot_learn_is_not_searched(tmp_path):
     with pytest.raises(RuntimeError, match=r"step 2 failed, see .*report\.md: 20 samples"):
         made.run(**SMALL)
     assert not made.studies and "FAILED" in (tmp_path / "report.md").read_text()
+    made.overfit_small_batch(strict=False, steps=7)
+    assert "20 samples in 7 steps" in (tmp_path / "report.md").read_text()
 
 
 def test_recipe_errors(tmp_path):

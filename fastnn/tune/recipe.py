@@ -134,18 +134,19 @@ class Recipe:
         result = check_initial_loss(model, *self._sample(), self._first.loss)
         self.report.add("1. Initial loss", f"With {_words(self.start)}.", _sentence(result))
 
-    def overfit_small_batch(self) -> None:
-        """Step 2.
+    def overfit_small_batch(self, *, strict: bool = True, **options: Any) -> None:
+        """Step 2; ``options`` as in :func:`fastnn.train.overfit_small_batch`.
 
         Raises
         ------
         RuntimeError
-            It cannot be learned: searching would be of no use.
+            It cannot be learned: searching would be of no use (not with ``strict=False``).
         """
         model = self._first.build_model(self.start)
-        result = overfit_small_batch(model, *self._sample(), self._first.loss, samples=SMALL)
+        options = {"samples": SMALL, **options}
+        result = overfit_small_batch(model, *self._sample(), self._first.loss, **options)
         self.report.add("2. A small sample by heart", _sentence(result))
-        if not result.ok:
+        if strict and not result.ok:
             raise RuntimeError(f"Recipe: step 2 failed, see {self.report.path}: {result}")
 
     def find_lr(self) -> None:
@@ -220,6 +221,7 @@ class Recipe:
         rounds: int = 2,
         method: Any = "random",
         pruner: Any = None,
+        strict: bool = True,
     ) -> dict[str, Any]:
         """All seven steps; returns the best hyper-parameters.
 
@@ -233,6 +235,8 @@ class Recipe:
             Finer searches at most; it ends when one gains nothing.
         method, pruner
             As in :func:`search`; the finer searches are random where ``method`` is "grid".
+        strict : bool
+            Stop if step 2 fails. Noisy numbers to predict may be too hard to learn by heart.
 
         Raises
         ------
@@ -242,7 +246,7 @@ class Recipe:
         if rounds < 1:
             raise ValueError(f"Recipe.run: rounds must be at least 1, got {rounds}")
         self.check_initial_loss()
-        self.overfit_small_batch()
+        self.overfit_small_batch(strict=strict)
         self.find_lr()
         self.coarse(epochs=epochs, trials=trials, method=method, pruner=pruner)
         method = "random" if method == "grid" else method
