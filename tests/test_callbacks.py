@@ -74,7 +74,7 @@ def test_a_column_of_a_callback_becomes_one_of_the_history(tmp_path):
     history = trainer.fit(loader, 3, callbacks=[Square(), log], out=tmp_path)
     assert history["square"] == [1, 4, 9] == [r["square"] for r in history.epochs]
     assert (tmp_path / "log.csv").read_text().splitlines()[3].endswith("9.0")
-    assert io.read_metadata(tmp_path / train.BEST)["square"] == "9.0"
+    assert io.read_metadata(tmp_path / train.BEST)["square"] == "9.0" and history.best_epoch == 3
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,8 @@ def test_a_column_of_a_callback_becomes_one_of_the_history(tmp_path):
         (lambda: train.ModelCheckpoint("x", mode="least"), "mode must be one of auto, min, max"),
         (lambda: train.ExplosionGuard(1.0), r"factor must be above 1, got 1\.0"),
         (lambda: train.JSONLLogger("x", every=0), "every must be None or at least 1, got 0"),
+        (lambda: train.WeightAveraging(None, every=0), "every must be None or at least 1, got 0"),
+        (lambda: train.WeightAveraging(None, start=-1), "start must be at least 0, got -1"),
     ],
 )
 def test_bad_arguments(make, message):
@@ -154,6 +156,29 @@ def test_loggers_write_the_history(tmp_path):
     assert lines[0] == {"step": 4, "loss": history.steps[3], "lr": history.learning_rates[3]}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "updates"),
+    [
+        ({}, 30),
+        ({"every": 4}, 7),
+        ({"every": None}, 3),
+        ({"every": None, "start": 2}, 1),
+        ({"start": 1}, 20),
+    ],
+)
+def test_weight_averaging(arguments, updates):
+    trainer, loader = setup()
+    average = optim.AveragedModel(trainer.model)
+    seen = WeightsByEpoch()
+    trainer.fit(loader, 3, callbacks=[seen, train.WeightAveraging(average, **arguments)])
+    assert average.n_averaged == updates
+    if arguments == {"every": None}:  # three weights, each rounded once on its way into the mean
+        for name, parameter in average.module.named_parameters():
+            mean = np.mean([seen.weights[epoch][name] for epoch in (1, 2, 3)], 0, np.float64)
+            scale = np.abs(mean).max() + 2.0**-10
+            np.testing.assert_allclose(parameter.data, mean, rtol=0, atol=8 * 2.0**-24 * scale)
+
+
 def test_columns_of_a_csv_file_must_stay(tmp_path):
     class Late(train.Callback):
         def on_epoch_end(self, trainer, logs):
@@ -165,20 +190,27 @@ def test_columns_of_a_csv_file_must_stay(tmp_path):
         trainer.fit(loader, 2, callbacks=[Late(), train.CSVLogger(tmp_path / "log")])
 
 
-def test_tensorboard_events(tmp_path):
-    pytest.importorskip("tensorboardX")
-    from tensorboardX.event_file_writer import EventFileWriter  # noqa: F401
+def events(file):
+    """Events of a TensorBoard file; a record is length, its checksum, the event, its checksum."""
     from tensorboardX.proto.event_pb2 import Event
 
-    trainer, loader = setup()
-    board = train.TensorBoard(tmp_path, every=5)
-    history = trainer.fit(loader, 2, validation=problem(seed=1), callbacks=[board])
-    (file,) = tmp_path.iterdir()
-    content, found = file.read_bytes(), {}
-    while content:  # a record: length, its checksum, the event, its checksum
+    content, found = file.read_bytes(), []
+    while content:
         size = int.from_bytes(content[:8], "little")
-        event = Event.FromString(content[12 : 12 + size])
+        found.append(Event.FromString(content[12 : 12 + size]))
         content = content[16 + size :]
+    return found
+
+
+def test_tensorboard_events(tmp_path):
+    pytest.importorskip("tensorboardX")
+    trainer, loader = setup()
+    board, out = train.TensorBoard(tmp_path / "board", every=5), tmp_path / "run"
+    validation = problem(seed=1)
+    history = trainer.fit(loader, 2, validation=validation, callbacks=[board], out=out)
+    (file,) = board.log_dir.iterdir()
+    found = {}
+    for event in events(file):
         for value in event.summary.value:
             found.setdefault(value.tag, {})[event.step] = value.simple_value
     assert found["step/loss"].keys() == {5, 10, 15, 20} == found["step/lr"].keys()
@@ -186,6 +218,11 @@ def test_tensorboard_events(tmp_path):
     for tag, name in (("train/loss", "loss"), ("val/accuracy", "val_accuracy")):
         expected = dict(zip(history["step"], np.float32(history[name]), strict=True))
         assert found[tag] == expected
+    # A resumed run hides what a crash may have left behind its checkpoint.
+    trainer.fit(loader, 3, validation=validation, callbacks=[board], out=out, resume=True)
+    (other,) = set(board.log_dir.iterdir()) - {file}
+    starts = [event.step for event in events(other) if event.HasField("session_log")]
+    assert starts == [21]
 
 
 def test_optuna_prunes_the_trials_that_are_worse():

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from fastnn import data, models
+from fastnn import data, functional, models, train
 from fastnn.data import crops
 
 
@@ -98,11 +98,17 @@ def test_scales_are_of_the_shorter_side():
     assert tall[0].shape == (1, 1, 448, 224)
 
 
-def test_a_network_with_adaptive_pooling_takes_every_scale():
+def test_probabilities_are_averaged_over_crops_and_scales():
+    """A network with adaptive pooling takes every size."""
     model = models.resnet(8, seed=0).eval()
     x = np.random.default_rng(0).standard_normal((2, 3, 32, 32), dtype=np.float32)
-    for view in data.multi_scale_views((0.75, 1.0, 1.25)):
-        assert model(view(x)).shape == (2, 10)
+    views = [*data.ten_crop_views(28), *data.multi_scale_views((0.75, 1.0, 1.25))]
+    found = train.predict_proba(model, x, views=views)
+    each = [functional.softmax(model(view(x))) for view in views]
+    assert len(each) == 16 and found.shape == (2, 10)
+    # 16 additions of float32 values of at most 1.
+    np.testing.assert_allclose(found, np.mean(each, 0), atol=16 * np.finfo(np.float32).eps)
+    assert np.std(each, 0).max() > 1e-3
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The published policies and the random versions of single operations."""
 
 import inspect
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,13 +15,12 @@ from fastnn.data import (
     color,
     geometry,
     policies,
+    policy_ops,
 )
 
 pytest.importorskip("PIL")
 CLASSES = [
-    lambda **o: AutoAugment("imagenet", **o),
-    lambda **o: AutoAugment("cifar10", **o),
-    lambda **o: AutoAugment("svhn", **o),
+    *(partial(AutoAugment, name) for name in policies.POLICIES),
     RandAugment,
     TrivialAugmentWide,
 ]
@@ -93,10 +93,10 @@ def test_every_operation_does_what_its_name_says():
     amounts |= {"Posterize": 4.0, "Solarize": 100}
     assert expected.keys() == {*policies.CANDIDATES, "Invert"}
     for name, result in expected.items():
-        got = autoaugment.apply(name, image, amounts.get(name, 0.9), **nearest)
+        got = policy_ops.apply(name, image, amounts.get(name, 0.9), **nearest)
         np.testing.assert_array_equal(got, result, name)
     with pytest.raises(ValueError, match="got 'Cutout'"):
-        autoaugment.apply("Cutout", image)
+        policy_ops.apply("Cutout", image)
 
 
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
@@ -193,8 +193,6 @@ def test_options_reach_the_operations():
         (200, 200, 200),
         (1, 2, 3),
     }
-    with pytest.raises(ValueError, match="backend"):
-        AutoAugment([(("Rotate", 1.0, 9),)], backend="gpu")(image, np.random.default_rng(0))
 
 
 def test_called_with_an_image_and_a_generator():
@@ -216,11 +214,26 @@ def test_called_with_an_image_and_a_generator():
         ("num_ops must not be negative", lambda: RandAugment(-1)),
         ("= 30, got 31", lambda: RandAugment(2, 31)),
         ("got -1", lambda: RandAugment(2, -1)),
+        ("RandAugment: backend must be", lambda: RandAugment(backend="gpu")),
+        ("Wide: interpolation must be", lambda: TrivialAugmentWide(interpolation="cubic")),
     ],
 )
 def test_bad_policies(match, call):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+def test_keywords_are_checked_before_the_first_image():
+    for make in CLASSES:
+        with pytest.raises(TypeError, match="interpolation, fill, backend, got magnitudes"):
+            make(magnitudes=3)
+
+
+def test_they_say_what_they_are():
+    own = AutoAugment([(("Rotate", 1.0, 9),)])
+    found = [repr(policy) for policy in (AutoAugment("svhn"), own, RandAugment(3, 5))]
+    assert found == ["AutoAugment(svhn)", "AutoAugment(1 sub-policies)", "RandAugment(3, 5, 31)"]
+    assert repr(TrivialAugmentWide()) == "TrivialAugmentWide()"
 
 
 @pytest.mark.parametrize("make", CLASSES)
@@ -239,3 +252,22 @@ def test_in_compose_an_image_depends_on_seed_epoch_and_index_alone():
     np.testing.assert_array_equal(some, whole[[7, 0, 3]])
     for other in ({"seed": 5, "epoch": 2}, {"seed": 4, "epoch": 3}):
         assert not np.array_equal(augment(x, **other), whole)
+
+
+def test_callables_of_other_libraries_in_compose():
+    """Albumentations takes keywords and returns a dict; torchvision's returns PIL images."""
+    image = pytest.importorskip("PIL.Image")
+
+    class Albumentations:
+        def __call__(self, *args, force_apply=False, **data):
+            if args:
+                raise KeyError("You have to pass data to augmentations as named arguments")
+            return {"image": 255 - data["image"]}
+
+    class Torchvision:
+        def __call__(self, *args, **kwargs):
+            return image.fromarray(*args, **kwargs).transpose(image.Transpose.FLIP_LEFT_RIGHT)
+
+    x = np.stack([picture((8, 6, 3), seed).transpose(2, 0, 1) for seed in range(2)])
+    found = Compose([Torchvision(), Albumentations()])(x)
+    np.testing.assert_allclose(255 * found, 255.0 - x[..., ::-1], rtol=2**-22)

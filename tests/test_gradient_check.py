@@ -68,6 +68,23 @@ def test_a_wrong_backward_is_found_and_located():
     assert gradient_check(network(Wrong()), normal(4, 2, 4, 4), y, rtol=1e-3).ok
 
 
+class WrongLinear(nn.Linear):
+    """Its backward forgets a factor that is almost 1."""
+
+    def backward(self, dy, *, input_grad=True):
+        return super().backward(dy * (1 + 1e-4), input_grad=input_grad)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [(nn.Linear(5, 4), Wrong(), nn.Linear(4, 3)), (WrongLinear(5, 4), nn.Tanh(), nn.Linear(4, 3))],
+    ids=["activation", "linear"],
+)
+def test_fusion_does_not_skip_a_backward_of_one_s_own(layers):
+    report = gradient_check(nn.Sequential(*layers), normal(6, 5), np.arange(6) % 3)
+    assert [row.verdict for row in report.rows[:4]] == ["WRONG", "WRONG", "ok", "ok"], report
+
+
 def test_the_model_is_left_bit_for_bit():
     model, x = network(), normal(4, 2, 4, 4)
     model.backward(np.ones_like(model(x)))
@@ -126,6 +143,13 @@ OPS = {
     "linear without bias": (F.linear, [normal(3, 5), normal(2, 5), None], {}),
     "tanh takes y": (F.tanh, normal(2, 3), {}),
     "softmax takes y": (F.softmax, [normal(2, 3)], {"axis": 0}),
+    "avg_pool2d takes x_shape": (F.avg_pool2d, [normal(1, 2, 4, 4)], {"kernel_size": 2}),
+    "layer_norm": (
+        F.layer_norm,
+        [normal(6, 3), (3,), normal(3), normal(3, seed=1)],
+        {"eps": 1e-3},
+    ),
+    "dropout": (F.dropout, [normal(5, 4)], {"p": 0.3, "training": True, "seed": 7, "offset": 5}),
     "prelu": (F.prelu, [normal(4, 3), normal(3)], {}),
     "loss": (F.softmax_cross_entropy, [normal(4, 3), np.array([0, 1, 2, 0])], {}),
     "loss per sample": (

@@ -46,6 +46,13 @@ def test_columns_of_a_run():
     assert history.best_epoch == history.best("val_accuracy")["epoch"]
 
 
+def test_a_history_shows_itself_in_a_line():
+    assert repr(train.History()) == "<History: 0 steps, 0 epochs>"
+    history = train.History([1.0], [0.1], [{"epoch": 1, "loss": 1.0, "f1": 0.5}], stopped="why")
+    expected = "<History: 1 steps, 1 epochs; the last: loss 1.0000, f1 0.5000; stopped: why>"
+    assert repr(history) == expected
+
+
 def test_save_and_load(tmp_path):
     trainer, loader = setup()
     history = trainer.fit(loader, 2)

@@ -5,18 +5,13 @@ import copy
 import numpy as np
 import pytest
 
-from fastnn import nn
+from fastnn import models, nn
 from fastnn.nn.hooks import preserved
 
 
 def block():
-    conv1, bn1, conv2, bn2 = (
-        make(2, *rest, dtype=np.float64)
-        for make, rest in 2 * [(nn.Conv2d, (2, 3, 1, 1)), (nn.BatchNorm2d, ())]
-    )
-    return nn.Sequential(
-        nn.Residual(nn.Sequential(conv1, bn1, nn.ReLU(), conv2, bn2)), nn.Flatten()
-    )
+    body = models.basic_block(2, 2, dtype=np.float64).body
+    return nn.Sequential(nn.Residual(body), nn.Flatten())
 
 
 def images(seed=0):
@@ -38,7 +33,7 @@ def test_every_layer_is_seen_with_its_own_output():
     assert {name: layer for name, (layer, _, _) in seen.items()} == dict(model.named_modules())
     for _, (layer, given, out) in seen.items():
         assert out.dtype == given.dtype and isinstance(layer, nn.Module)
-    np.testing.assert_array_equal(np.maximum(seen["0.body.1"][2], 0), seen["0.body.2"][2])
+    np.testing.assert_array_equal(np.maximum(seen["0.body.bn1"][2], 0), seen["0.body.relu"][2])
     np.testing.assert_array_equal(seen["0"][2], np.maximum(seen["0.body"][2] + x, 0))
 
 

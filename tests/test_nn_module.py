@@ -11,7 +11,8 @@ def test_children_and_apply_go_through_the_tree():
     seen = []
     assert model.apply(seen.append) is model
     assert sorted(map(id, seen)) == sorted(map(id, model.modules()))
-    assert seen[-1] is model and seen.index(model[3].body[0]) < seen.index(model[3])
+    block = dict(model.named_modules())["layer2.0.downsample"]
+    assert seen[-1] is model and seen.index(block[0]) < seen.index(block)
 
 
 def test_requires_grad_leaves_statistics_adapting():

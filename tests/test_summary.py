@@ -11,8 +11,10 @@ MODELS = {
     "lenet5": (1, 28, 28),
     "mnist_cnn": (1, 28, 28),
     "mobilenet_small": (3, 32, 32),
-    "resnet": (3, 32, 32),
+    "mobilenet_v2": (3, 64, 64),
     "resnet18": (3, 64, 64),
+    "resnet20": (3, 32, 32),
+    "resnet50": (3, 64, 64),
     "vgg_small": (3, 32, 32),
 }
 
@@ -69,9 +71,11 @@ def test_depth_counts_what_is_deeper_with_its_container():
     assert max(layer.depth for layer in short.layers) == 1 < len(full.layers) - len(short.layers)
     for total in ("parameters", "trainable", "flops", "output_bytes"):
         assert getattr(short, total) == getattr(full, total)
-    block = model[3].summary((1, 16, 32, 32))
-    assert row(short, "3").flops == block.flops and row(short, "3").output_shape == (1, 16, 32, 32)
-    assert row(full, "3").flops == 2 * 16 * 32 * 32  # the sum and its ReLU
+    stage, shape = dict(model.named_children())["layer1"], (1, 16, 32, 32)
+    block = stage.summary(shape)
+    assert row(short, "layer1").flops == block.flops
+    assert row(short, "layer1").output_shape == shape
+    assert row(full, "layer1.0").flops == 2 * 16 * 32 * 32  # the sum and its ReLU
 
 
 def test_the_model_is_left_as_it_was():
@@ -123,5 +127,7 @@ def test_what_does_not_fit():
     model = models.lenet5()
     with pytest.raises(ValueError, match=r"^summary: input_shape must be .*, got \(1, 28, 28\)"):
         model.summary((1, 28, 28))
+    with pytest.raises(TypeError, match=r"^summary: input_shape must be a sequence, .* got 28"):
+        model.summary(28)
     with pytest.raises(ValueError, match=r"^summary: depth must be at least 1, got 0"):
         model.summary((1, 1, 28, 28), depth=0)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -116,10 +117,13 @@ def test_evaluation_restores_each_layers_mode():
     assert [m.training for m in trainer.model] == [True] * 4 + [False] + [True] * 2
 
 
-def test_progress_is_silent_off_a_terminal_and_prints_lines_on_request(capsys):
+def test_progress_is_silent_off_a_terminal_and_prints_lines_on_request(capsys, monkeypatch):
     trainer, loader = setup()
     trainer.fit(loader, 1)
     assert capsys.readouterr() == ("", "")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "ipykernel", None)
+        assert setup()[0].progress.mode == "bar"
     trainer, loader = setup(progress="lines")
     trainer.fit(loader, 2, validation=problem(seed=1))
     lines = capsys.readouterr().err.splitlines()
@@ -138,6 +142,18 @@ def test_progress_bar_uses_tqdm_where_it_is_installed(installed, capsys, monkeyp
     trainer.fit(loader, 1)
     err = capsys.readouterr().err
     assert "epoch 1/1" in err and ("step/s" in err) == installed
+
+
+def test_the_bar_shows_loss_rate_and_what_is_left(capsys, monkeypatch):
+    auto = pytest.importorskip("tqdm.auto")
+    monkeypatch.setattr("fastnn.train.progress.REFRESH_SECONDS", 0)
+    monkeypatch.setattr(auto, "tqdm", partial(auto.tqdm, mininterval=0, miniters=1))
+    trainer, loader = setup(progress="bar", metrics={"f1": train.F1()}, accumulate=3)
+    history = trainer.fit(loader, 2)
+    bars = capsys.readouterr().err.split("\r")
+    first = f"loss {history.steps[0]:.4f}, lr {history.learning_rates[0]:.2g}, run 00:00 left"
+    assert any("epoch 1/2:  25%" in bar and first in bar and "step/s" in bar for bar in bars)
+    assert f"f1 {history['f1'][1]:.4f}, " in bars[-1]
 
 
 def test_plots(tmp_path, monkeypatch):
@@ -164,6 +180,7 @@ def test_plots(tmp_path, monkeypatch):
         ({"data": problem()[0]}, r"data must be a Loader or a pair \(x, y\), got ndarray"),
         ({"data": (*problem(), 1)}, r"data must be a Loader or a pair \(x, y\), got 3 arrays"),
         ({"validation": problem()[0]}, "validation must be a Loader or a pair"),
+        ({"epochs": "3"}, "epochs must be an integer, got '3'"),
         ({"callbacks": [train.EarlyStopping]}, "callbacks must be a list of instances of Callback"),
         ({"callbacks": train.EarlyStopping()}, "callbacks must be a list of instances of Callback"),
     ],
@@ -173,3 +190,9 @@ def test_what_fit_does_not_take(arguments, message):
     with pytest.raises(TypeError, match=message):
         trainer.fit(**{"data": loader, "epochs": 1, **arguments})
     assert trainer.optimizer.steps == 0
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    others = optim.SGD(small_model().parameters())
+    with pytest.raises(ValueError, match="over parameters of the model, got 5 parameters of which"):
+        train.Trainer(small_model(), others)

@@ -244,14 +244,18 @@ def test_cross_validation_validates_every_sample_once():
 
     x = x.astype(np.float32)
     result = tune.cross_validate(recording, x, y, {"lr": 1e-2}, k=4, epochs=1, seed=3)
+    for found, (_, held_out) in zip(seen, data.kfold(y, 4, seed=3), strict=True):
+        np.testing.assert_array_equal(found, x[held_out])
     rows = np.concatenate(seen)
     assert np.array_equal(rows[np.lexsort(rows.T)], x[np.lexsort(x.T)])
     assert len(result.values) == 4 and result.mean == pytest.approx(np.mean(result.values))
     assert result.std == pytest.approx(np.std(result.values, ddof=1)) and "4 folds" in str(result)
     again = tune.cross_validate(build, x, y, {"lr": 1e-2}, k=4, epochs=1, seed=3)
     assert again.values == result.values
-    other = tune.cross_validate(build, x, y, {"lr": 1e-2}, k=4, epochs=1, seed=4)
-    assert other.values != result.values
+    seen.clear()
+    tune.cross_validate(recording, x, y, k=4, epochs=1, stratified=False)
+    for found, (_, held_out) in zip(seen, data.kfold(y, 4, stratify=False), strict=True):
+        np.testing.assert_array_equal(found, x[held_out])
 
 
 @pytest.mark.parametrize(
@@ -264,7 +268,20 @@ def test_cross_validation_validates_every_sample_once():
         (lambda: tune.LogInteger(0, 2), ValueError, "LogInteger: low must be positive"),
         (lambda: tune.Categorical([]), ValueError, "Categorical: choices must be a list"),
         (lambda: tune.Categorical("sgd"), ValueError, "Categorical: choices must be a list"),
-        (lambda: tune.grid(SPACE, 0), ValueError, "grid: points of lr must be positive, got 0"),
+        (lambda: tune.grid(SPACE, 0), ValueError, "points of lr must be a positive integer, got 0"),
+        (lambda: tune.grid(SPACE, {"lr": 1.5}), ValueError, "points of lr must be a positive"),
+        (lambda: tune.Uniform("a", 1), TypeError, "Uniform: low and high must be numbers, got 'a'"),
+        (
+            lambda: tune.search(score, SPACE, direction="up"),
+            ValueError,
+            'search: direction must be "maximize" or "minimize", got',
+        ),
+        (lambda: tune.load_study("none.journal"), FileNotFoundError, "storage none.journal does"),
+        (
+            lambda: tune.load_study(optuna.storages.InMemoryStorage(), "mine"),
+            KeyError,
+            r"load_study: name must be one of \[\], got 'mine'",
+        ),
         (lambda: tune.search(score, {}), ValueError, "search: space must map names"),
         (lambda: tune.search(score, {"lr": (0, 1)}), TypeError, r"search: space\['lr'\] must be"),
         (lambda: tune.search(score, SPACE, trials=0), ValueError, "search: trials must be pos"),
@@ -296,6 +313,15 @@ def test_cross_validation_validates_every_sample_once():
 def test_errors_name_the_argument(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_an_error_of_the_objective_is_raised_once(capfd):
+    def broken(trial, params):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        tune.search(broken, SPACE)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_without_optuna_the_error_names_the_extra(monkeypatch):

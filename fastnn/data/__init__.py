@@ -31,19 +31,25 @@ from .grid import plot_augmented
 from .idx import read_idx
 from .loader import Batch, Loader
 from .mapped import open_npy, write_npy
+from .minmax import MinMax
 from .mix import CutMix, Mixup
+from .pca import PCA
+from .preprocess import Preprocess
 from .random_ops import ElasticTransform, RandomAffine, RandomOp
 from .sets import FASHION_MNIST_CLASSES, Split, load_digits, load_fashion_mnist, load_mnist
 from .split import TrainTest, TrainValTest, kfold, train_test_split, train_val_test_split
-from .standardize import Standardize
+from .standardize import ChannelMean, MeanImage, Standardize, StandardizeFeatures
 from .transforms import Compose
+from .whiten import PCAWhitening, ZCAWhitening
 
 __all__ = [
     "CIFAR10_CLASSES",
     "FASHION_MNIST_CLASSES",
+    "PCA",
     "AutoAugment",
     "Batch",
     "CenterCrop",
+    "ChannelMean",
     "ColorJitter",
     "Compose",
     "CutMix",
@@ -52,9 +58,13 @@ __all__ = [
     "GaussianNoise",
     "ImageFolder",
     "Loader",
+    "MeanImage",
+    "MinMax",
     "Mixup",
     "Normalize",
     "PCAColor",
+    "PCAWhitening",
+    "Preprocess",
     "RandAugment",
     "RandomAffine",
     "RandomCrop",
@@ -66,9 +76,11 @@ __all__ = [
     "Resize",
     "Split",
     "Standardize",
+    "StandardizeFeatures",
     "TrainTest",
     "TrainValTest",
     "TrivialAugmentWide",
+    "ZCAWhitening",
     "color",
     "elastic",
     "five_crop",

@@ -2,100 +2,28 @@
 
 Each is called as ``f(image, rng)`` with an image (H, W, C) of uint8, values from 0 to 255, and a
 ``numpy.random.Generator``, from which alone it draws; it may return the image that it was given,
-and never writes to it. Amounts are torchvision's: a signed one takes either sign with equal chance,
-enhancements are by the factor 1 + amount, shears start from the corner, and translations are cut to
-whole pixels. Keywords of all three:
+and never writes to it. The operations are those of ``policy_ops``; where the tables have an amount
+with two signs, either has the same chance, as in torchvision. Keywords of all three:
 
 interpolation : "nearest" (default, as published) or "bilinear"
 fill : int or tuple of int, default 0
 backend : "pillow" (default) or "opencv"
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Unpack
 
 import numpy as np
 
-from . import color, geometry
 from ._images import need_image
-from .geometry import Warp
-from .policies import (
-    CANDIDATES,
-    NO_AMOUNT,
-    POLICIES,
-    RANGES,
-    WIDE_RANGES,
-    Range,
-    Step,
-    SubPolicy,
-)
+from .geometry import Warp, need_warp
+from .policies import CANDIDATES, NO_AMOUNT, POLICIES, RANGES, WIDE_RANGES, Step, SubPolicy
+from .policy_ops import amount_at, apply
 
 LEVELS = 10
 """Magnitudes of AutoAugment: 0 to 9."""
 
 TRIVIAL_LEVELS = 31
-
-_GEOMETRY: dict[str, Callable[..., np.ndarray]] = {
-    "ShearX": geometry.shear_x,
-    "ShearY": geometry.shear_y,
-    "TranslateX": geometry.translate_x,
-    "TranslateY": geometry.translate_y,
-    "Rotate": geometry.rotate,
-}
-_ENHANCE = {
-    "Brightness": color.brightness,
-    "Color": color.saturation,
-    "Contrast": color.contrast,
-    "Sharpness": color.sharpness,
-}
-_PLAIN = {
-    "AutoContrast": color.autocontrast,
-    "Equalize": color.equalize,
-    "Invert": color.invert,
-}
-
-
-def apply(name: str, image: np.ndarray, amount: float = 0.0, **warp: Unpack[Warp]) -> np.ndarray:
-    """The operation ``name`` of the policies with an amount in its own unit.
-
-    Parameters
-    ----------
-    name : str
-        "ShearX", ..., "Identity", as in ``policies.RANGES`` and ``policies.NO_AMOUNT``.
-    image : uint8 (H, W, C)
-    amount : float
-        Slope, pixels, degrees, factor - 1, bits or threshold.
-
-    Raises
-    ------
-    ValueError
-        The operation is unknown, or what the operation itself refuses.
-    """
-    if name in _GEOMETRY:
-        options = warp | {"center": (0.0, 0.0)} if name.startswith("Shear") else warp
-        amount = int(amount) if name.startswith("Translate") else amount
-        return _GEOMETRY[name](image, amount, **options)
-    backend = warp.get("backend", "pillow")
-    if name in _ENHANCE:
-        return _ENHANCE[name](image, 1 + amount, backend=backend)
-    if name in _PLAIN:
-        return _PLAIN[name](image, backend=backend)
-    if name == "Posterize":
-        return color.posterize(image, round(amount), backend=backend)
-    if name == "Solarize":
-        return color.solarize(image, amount, backend=backend)
-    if name == "Identity":
-        return need_image(name, image)
-    raise ValueError(f"apply: name must be an operation of the policies, got {name!r}")
-
-
-def _amount(name: str, ranges: dict[str, Range], image: np.ndarray, level: float) -> float:
-    """Of an operation at ``level``, from 0 to 1."""
-    if name in NO_AMOUNT:
-        return 0.0
-    low, high, _, of_size = ranges[name]
-    size = image.shape[name.endswith("X")] if of_size else 1
-    return (low + (high - low) * level) * size
 
 
 class _Policy:
@@ -104,10 +32,11 @@ class _Policy:
     ranges = RANGES
 
     def __init__(self, warp: Warp) -> None:
+        need_warp(type(self).__name__, warp)
         self.warp: Warp = {"interpolation": "nearest", **warp}
 
     def _step(self, name: str, image: np.ndarray, level: float, negative: bool) -> np.ndarray:
-        amount = _amount(name, self.ranges, image, level)
+        amount = amount_at(level, name, self.ranges, image)
         if negative and name in self.ranges and self.ranges[name].signed:
             amount = -amount
         return apply(name, image, amount, **self.warp)
@@ -139,6 +68,7 @@ class AutoAugment(_Policy):
         self, policy: str | Sequence[SubPolicy] = "imagenet", **warp: Unpack[Warp]
     ) -> None:
         super().__init__(warp)
+        self.name = policy if isinstance(policy, str) else f"{len(policy)} sub-policies"
         if isinstance(policy, str):
             if policy not in POLICIES:
                 raise ValueError(
@@ -160,6 +90,9 @@ class AutoAugment(_Policy):
             if chance < p:
                 image = self._step(name, image, (magnitude or 0) / (LEVELS - 1), sign < 0.5)
         return image
+
+    def __repr__(self) -> str:
+        return f"AutoAugment({self.name})"
 
 
 def _check(step: Step) -> None:
@@ -213,16 +146,21 @@ class RandAugment(_Policy):
                 "RandAugment: magnitude must be from 0 to num_magnitude_bins - 1 = "
                 f"{num_magnitude_bins - 1}, got {magnitude}"
             )
-        self.num_ops, self.level = num_ops, magnitude / (num_magnitude_bins - 1)
+        self.num_ops, self.magnitude = num_ops, magnitude
+        self.num_magnitude_bins = num_magnitude_bins
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The image after ``num_ops`` operations."""
         image = need_image("RandAugment", image)
+        level = self.magnitude / (self.num_magnitude_bins - 1)
         for choice, sign in zip(
             rng.integers(len(CANDIDATES), size=self.num_ops), rng.random(self.num_ops), strict=True
         ):
-            image = self._step(CANDIDATES[choice], image, self.level, sign < 0.5)
+            image = self._step(CANDIDATES[choice], image, level, sign < 0.5)
         return image
+
+    def __repr__(self) -> str:
+        return f"RandAugment({self.num_ops}, {self.magnitude}, {self.num_magnitude_bins})"
 
 
 class TrivialAugmentWide(_Policy):
@@ -251,3 +189,6 @@ class TrivialAugmentWide(_Policy):
         return self._step(
             CANDIDATES[choice], image, level / (TRIVIAL_LEVELS - 1), rng.random() < 0.5
         )
+
+    def __repr__(self) -> str:
+        return "TrivialAugmentWide()"

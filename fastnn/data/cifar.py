@@ -126,6 +126,8 @@ def load_cifar100(
 ) -> Split:
     """CIFAR-100: as :func:`load_cifar10`, with 100 classes in 20 superclasses.
 
+    Returns and errors are those of :func:`load_cifar10`.
+
     Parameters
     ----------
     root : path
@@ -135,8 +137,6 @@ def load_cifar100(
         Give the 20 superclasses as labels.
     download : bool
         Fetch the archive (161 MB) if the files are missing, and check its MD5 sum.
-
-    Returns and errors are those of :func:`load_cifar10`.
     """
     names = ["train.bin", "test.bin"]
     folder = _folder(

@@ -1,8 +1,9 @@
-"""Views of a batch for prediction: crops, flips and scales, whose probabilities are averaged.
+"""Views of a batch for prediction: crops, flips and scales.
 
-A view is a callable: a batch (N, C, H, W) in, a batch out. Crops and flips copy nothing. Models
-that end in ``AdaptiveAvgPool2d(1)`` take views of any size: they are evaluated in fully
-convolutional form, as an average over all positions.
+``fastnn.train.predict_proba(model, x, views=...)`` averages the probabilities over them. A view is
+a callable: a batch (N, C, H, W) in, a batch out. Crops and flips copy nothing. Models that end in
+``AdaptiveAvgPool2d(1)`` take views of any size: they are evaluated in fully convolutional form, as
+an average over all positions.
 """
 
 from collections.abc import Callable, Sequence

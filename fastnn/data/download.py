@@ -34,7 +34,7 @@ def fetch(url: str, md5: str, folder: Path) -> Path:
         return Path(pooch.retrieve(url, f"md5:{md5}", fname=name, path=folder))
     except OSError as error:
         raise OSError(
-            f"could not download {url} to {folder}: {error}; "
+            f"could not download {url} to {folder} ({error.strerror or type(error).__name__}); "
             "without a connection, put the file there by hand"
         ) from error
     except ValueError as error:

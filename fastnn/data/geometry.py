@@ -58,6 +58,18 @@ class Warp(TypedDict, total=False):
     backend: Backend
 
 
+def need_warp(name: str, warp: Warp) -> None:
+    """The keywords are known, before the first image comes."""
+    for keyword in warp.keys() - Warp.__annotations__.keys():
+        raise TypeError(f"{name}: keywords must be interpolation, fill, backend, got {keyword}")
+    _need_interpolation(name, warp.get("interpolation", "bilinear"))
+    use_opencv(name, warp.get("backend", "pillow"))
+
+
+def _need_interpolation(name: str, interpolation: str) -> None:
+    need_choice(name, "interpolation", interpolation, ("nearest", "bilinear"))
+
+
 def translate_x(image: np.ndarray, pixels: float, **warp: Unpack[Warp]) -> np.ndarray:
     """Moved right by ``pixels``."""
     need_finite("translate_x", pixels=pixels)
@@ -175,7 +187,7 @@ def _transform(
 ) -> np.ndarray:
     """The image under p -> matrix (p - center) + center + shift, sampled at the inverse."""
     image = need_image(name, image)
-    need_choice(name, "interpolation", interpolation, ("nearest", "bilinear"))
+    _need_interpolation(name, interpolation)
     h, w, channels = image.shape
     values = fill_values(name, fill, channels)
     x, y = (w / 2, h / 2) if center is None else center

@@ -257,8 +257,6 @@ def _compose(
     if normalize is None:
         return compose
     if isinstance(normalize, Standardize):
-        if not hasattr(normalize, "mean_"):
-            raise RuntimeError("Loader: normalize must be fitted: call its fit(x_train) first")
         mean, std = normalize.mean_, np.where(normalize.std_ > 0, normalize.std_, 1)
         return compose.normalized((mean / 255).tolist(), (std / 255).tolist())
     return compose.normalized([0.0] * channels, [1 / 255] * channels)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ._images import need_finite
 from .distort import elastic
-from .geometry import Warp, affine
+from .geometry import Warp, affine, need_warp
 
 ImageOp = Callable[..., np.ndarray]
 Interval = tuple[float, float]
@@ -118,6 +118,7 @@ class RandomAffine:
         shear: float | Interval | None = None,
         **warp: Unpack[Warp],
     ) -> None:
+        need_warp("RandomAffine", warp)
         self.degrees = _interval("RandomAffine", "degrees", degrees)
         self.translate = (0.0, 0.0) if translate is None else translate
         self.scale = (1.0, 1.0) if scale is None else _interval("RandomAffine", "scale", scale)

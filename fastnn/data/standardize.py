@@ -1,78 +1,123 @@
-"""Standardisation with statistics of the training data."""
+"""Centring and standardisation: mean image, channel means, means and standard deviations."""
 
-from typing import Self
+from math import prod
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-CHUNK = 4096
-"""Samples converted to float64 at a time: 25 MB of 28 x 28 images."""
+from .affine import Affine
+from .moments import Moments
 
 
-class Standardize:
-    """y = (x - mean) / std per channel (axis 1), fitted on training data only.
+class _Centred(Affine):
+    """Mean, and what it takes to go on fitting."""
 
-    A channel that is constant is only shifted.
+    STATE = {"count": 0, "mean": -1}  # noqa: RUF012
 
-    Parameters
+    def _start(self, shape: tuple[int, ...]) -> None:
+        self._moments = Moments(prod(shape))
+
+    def _take(self, rows: np.ndarray) -> None:
+        self._moments.add(rows)
+
+    @property
+    def mean_(self) -> np.ndarray:
+        self._need_fit()
+        return self._moments.mean.reshape(self.shape)
+
+    def _affine(self) -> tuple[np.ndarray, np.ndarray | None, float]:
+        return self.mean_, None, 0
+
+    def _get_state(self) -> dict[str, np.ndarray]:
+        return {"count": np.array(self._moments.count), "mean": self.mean_.copy()}
+
+    def _set_state(self, arrays: dict[str, np.ndarray]) -> tuple[int, ...]:
+        count, mean = int(arrays["count"]), arrays["mean"]
+        if count < 1:
+            raise self._refuse("count", "positive", count)
+        if mean.ndim == 0 or (self.per_channel and mean.ndim != 1):
+            raise self._refuse("mean", "(C,)" if self.per_channel else "(C, ...)", mean.shape)
+        moments = Moments(mean.size)
+        moments.count, moments.mean = count, mean.reshape(-1)
+        self._moments = moments
+        return mean.shape
+
+
+class MeanImage(_Centred):
+    """y = x - mean, the mean over the samples: an image, as AlexNet subtracts it.
+
+    Attributes
     ----------
-    dtype : float32 or float64
-        Of the result.
+    mean_ : float64 (C, ...)
+
+    References
+    ----------
+    Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
+    networks", NeurIPS 2012, section 2.
+    """
+
+
+class ChannelMean(_Centred):
+    """y = x - mean, one mean for each channel (axis 1), as VGGNet subtracts it.
+
+    Attributes
+    ----------
+    mean_ : float64 (C,)
+
+    References
+    ----------
+    Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
+    ICLR 2015, section 2.1.
+    """
+
+    per_channel = True
+
+
+class _Scaled(_Centred):
+    STATE = {"count": 0, "mean": -1, "var": -1}  # noqa: RUF012
+
+    @property
+    def std_(self) -> np.ndarray:
+        self._need_fit()
+        return np.sqrt(self._moments.squares / self._moments.count, dtype=np.float64).reshape(
+            self.shape
+        )
+
+    def _affine(self) -> tuple[np.ndarray, np.ndarray | None, float]:
+        std = self.std_
+        return self.mean_, 1 / np.where(std > 0, std, 1), 0
+
+    def _get_state(self) -> dict[str, np.ndarray]:
+        return {**super()._get_state(), "var": np.square(self.std_)}
+
+    def _set_state(self, arrays: dict[str, np.ndarray]) -> tuple[int, ...]:
+        var = arrays["var"]
+        if var.shape != arrays["mean"].shape or var.min() < 0:
+            raise self._refuse("var", f"{arrays['mean'].shape} and not negative", var.shape)
+        shape = super()._set_state(arrays)
+        self._moments.squares = var.reshape(-1) * self._moments.count
+        return shape
+
+
+class Standardize(_Scaled):
+    """y = (x - mean) / std per channel (axis 1), as residual networks have it.
+
+    The standard deviation is that of the data, sum of squares / n. A channel that is constant is
+    only shifted. For a table (N, F) the channels are its columns.
 
     Attributes
     ----------
     mean_, std_ : float64 (C,)
-        Set by :meth:`fit`.
     """
 
-    def __init__(self, dtype: DTypeLike = np.float32) -> None:
-        self.dtype = np.dtype(dtype)
+    per_channel = True
 
-    def fit(self, x: np.ndarray) -> Self:
-        """Mean and standard deviation over all axes but 1 of ``x`` (N, C, ...).
 
-        Raises
-        ------
-        ValueError
-            ``x`` has no channel axis or no values.
-        """
-        if x.ndim < 2 or x.size == 0:
-            raise ValueError(f"Standardize.fit: x must be (N, C, ...) with values, got {x.shape}")
-        axes = (0, *range(2, x.ndim))
-        count = x.size // x.shape[1]
-        chunks = range(0, len(x), CHUNK)
-        sums = (x[i : i + CHUNK].sum(axes, dtype=np.float64) for i in chunks)
-        self.mean_ = sum(sums, np.zeros(x.shape[1])) / count
-        center = self._per_channel(self.mean_, x.ndim)
-        squares = (((x[i : i + CHUNK] - center) ** 2).sum(axes) for i in chunks)
-        self.std_ = np.sqrt(sum(squares, np.zeros(x.shape[1])) / count)
-        return self
+class StandardizeFeatures(_Scaled):
+    """y = (x - mean) / std for each value of a sample: the images of means and deviations.
 
-    @staticmethod
-    def _per_channel(values: np.ndarray, rank: int) -> np.ndarray:
-        return values.reshape(-1, *[1] * (rank - 2))
+    A value that is constant is only shifted.
 
-    def __call__(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Standardised copy of ``x`` (N, C, ...), of any real dtype, channels-last in memory.
-
-        Raises
-        ------
-        RuntimeError
-            :meth:`fit` has not run.
-        ValueError
-            The number of channels is not that of :meth:`fit`.
-        """
-        if not hasattr(self, "mean_"):
-            raise RuntimeError("Standardize: call fit(x_train) first")
-        if x.ndim < 2 or x.shape[1] != len(self.mean_):
-            raise ValueError(
-                f"Standardize: x must be (N, {len(self.mean_)}, ...), got shape {x.shape}"
-            )
-        scale = 1 / np.where(self.std_ > 0, self.std_, 1)
-        shift = -self.mean_ * scale
-        if out is None:
-            out = np.moveaxis(np.empty((len(x), *x.shape[2:], x.shape[1]), self.dtype), -1, 1)
-        factor = self._per_channel(scale, x.ndim).astype(out.dtype)
-        np.multiply(x, factor, out=out, casting="same_kind", dtype=out.dtype)
-        out += self._per_channel(shift, x.ndim).astype(out.dtype)
-        return out
+    Attributes
+    ----------
+    mean_, std_ : float64 (C, ...)
+    """

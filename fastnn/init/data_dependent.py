@@ -7,7 +7,7 @@ import numpy as np
 
 from .distributions import normal
 from .lsuv import check_variance
-from .whole_model import initialize_, weighted_layers
+from .whole_model import initialize_, undone_on_error, weighted_layers
 
 if TYPE_CHECKING:
     from ..nn import Module
@@ -81,11 +81,12 @@ def data_dependent_(
 
     if equalize:
         _check_chain(model)
-    initialize_(model, normal, seed=seed, std=1.0)
-    with preserved(model), forward_hooks(model, standardise):
-        model.forward(x)
-    if equalize:
-        _equalize(model, x, np.random.default_rng(seed))
+    with undone_on_error(model), preserved(model):
+        initialize_(model, normal, seed=seed, std=1.0)
+        with forward_hooks(model, standardise):
+            model.forward(x)
+        if equalize:
+            _equalize(model, x, np.random.default_rng(seed))
     return model
 
 
@@ -126,20 +127,17 @@ def _rates(
     model: "Module", layers: "list[Weighted]", x: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """sqrt(E ||dW||^2) / ||W|| of each layer, but for a factor; the model's gradients are kept."""
-    from ..nn.hooks import preserved
-
     parameters = list(model.parameters())
     before = [(p.requires_grad, None if p.grad is None else p.grad.copy()) for p in parameters]
     squares = np.zeros(len(layers))
-    with preserved(model):
-        model.train()
-        for parameter in parameters:
-            parameter.requires_grad = True
-        for _ in range(DRAWS):
-            model.zero_grad()
-            y = model.forward(x)
-            model.backward(rng.standard_normal(y.shape).astype(y.dtype), input_grad=False)
-            squares += [_square(layer.weight.grad) for layer in layers]
+    model.train()
+    for parameter in parameters:
+        parameter.requires_grad = True
+    for _ in range(DRAWS):
+        model.zero_grad()
+        y = model.forward(x)
+        model.backward(rng.standard_normal(y.shape).astype(y.dtype), input_grad=False)
+        squares += [_square(layer.weight.grad) for layer in layers]
     for parameter, (requires_grad, grad) in zip(parameters, before, strict=True):
         parameter.requires_grad = requires_grad
         parameter.zero_grad()

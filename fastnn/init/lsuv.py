@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from .orthogonal import orthogonal
-from .whole_model import initialize_
+from .whole_model import initialize_, undone_on_error
 
 if TYPE_CHECKING:
     from ..nn import Module
@@ -62,9 +62,10 @@ def lsuv_(
             y = layer.forward_fused(x)
         return y
 
-    initialize_(model, orthogonal, seed=seed)
-    with preserved(model), forward_hooks(model, normalise):
-        model.forward(x)
+    with undone_on_error(model), preserved(model):
+        initialize_(model, orthogonal, seed=seed)
+        with forward_hooks(model, normalise):
+            model.forward(x)
     return model
 
 

@@ -1,6 +1,7 @@
 """One initialiser for every layer of a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -21,6 +22,18 @@ def weighted_layers(model: "Module") -> "list[tuple[str, Weighted]]":
     return [(name, layer) for name, layer in model.named_modules() if isinstance(layer, Weighted)]
 
 
+@contextmanager
+def undone_on_error(model: "Module") -> Iterator[None]:
+    """Put the parameters back as they were if the block raises."""
+    before = [(parameter.data, parameter.data.copy()) for parameter in model.parameters()]
+    try:
+        yield
+    except BaseException:
+        for data, values in before:
+            np.copyto(data, values)
+        raise
+
+
 def initialize_(
     model: "M",
     initializer: Callable[..., np.ndarray],
@@ -35,7 +48,7 @@ def initialize_(
     ----------
     model : Module
     initializer : function
-        ``init.xavier_normal``, ``init.orthogonal``, ...: called with the shape
+        ``init.xavier_normal``, ``init.orthogonal``, ... or one of your own: called with the shape
         (out, in / groups, *kernel), ``rng``, ``dtype`` and ``options``.
     seed : int
         Every layer draws from a stream of its own, derived from this.
@@ -51,7 +64,8 @@ def initialize_(
     Raises
     ------
     ValueError
-        The model has no such layer, or from the initializer.
+        The model has no such layer, or the initializer raises it or returns another shape;
+        the model is as it was then.
 
     Examples
     --------
@@ -60,9 +74,15 @@ def initialize_(
     layers = weighted_layers(model)
     if not layers:
         raise ValueError("initialize_: model must have a Linear or a convolution, got none")
-    for index, (_, layer) in enumerate(layers):
-        rng, dtype = derive_seed(seed, index), layer.weight.data.dtype
-        layer.set_weight(initializer(layer.fan_shape, rng=rng, dtype=dtype, **options))
-        if layer.bias is not None:
-            layer.bias.data.fill(bias)
+    with undone_on_error(model):
+        for index, (_, layer) in enumerate(layers):
+            rng, dtype = derive_seed(seed, index), layer.weight.data.dtype
+            weight = initializer(layer.fan_shape, rng=rng, dtype=dtype, **options)
+            if weight.shape != (shape := layer.fan_shape):
+                raise ValueError(
+                    f"initialize_: initializer must return shape {shape}, got {weight.shape}"
+                )
+            layer.set_weight(weight)
+            if layer.bias is not None:
+                layer.bias.data.fill(bias)
     return model

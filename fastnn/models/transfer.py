@@ -3,13 +3,14 @@
 The head is the last layer with parameters; it must be a ``Linear``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ..io import StrPath, load_safetensors
 from ..nn import Linear, LoadResult, Module, Parameter, Sequential
+from ..optim import param_groups
 
 M = TypeVar("M", bound=Module)
 
@@ -167,37 +168,28 @@ def freeze_until(model: M, name: str, *, statistics: bool = False) -> M:
     return model
 
 
-def discriminative_groups(
-    model: Module, lr: float | Callable[[int], float], *, backbone: float = 0.1
-) -> list[dict[str, Any]]:
-    """Parameter groups for an optimizer: the head learns at ``lr``, the rest at a fraction of it.
+def discriminative_groups(model: Module, *, backbone: float = 0.1) -> list[dict[str, Any]]:
+    """Parameter groups by which the head learns at the optimizer's rate, the rest at a fraction.
 
-    Frozen parameters are left out.
+    ``optim.Adam(discriminative_groups(model), lr=1e-3)`` fine-tunes at 1e-4 what was trained
+    before. Biases and the parameters of norms are exempt from weight decay; for other exceptions,
+    and for one factor a layer, call :func:`fastnn.optim.param_groups` with ``lr_mult``.
 
     Parameters
     ----------
     model : Module
-    lr : float or schedule
     backbone : float
         Factor of the layers before the head.
 
-    Returns
-    -------
-    groups : list of dict
-        ``[{"params": backbone, "lr": backbone * lr}, {"params": head, "lr": lr}]``, without those
-        that have nothing to train.
+    Raises
+    ------
+    ValueError
+        The model does not end in a ``Linear``.
 
     References
     ----------
     Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018,
-    section 3.2 (one factor a layer there; one for the backbone, 1/10, in CS231n).
+    section 3.2; 1/10 for the backbone is the advice of CS231n, "Transfer learning".
     """
-    _, head = find_head(model, "discriminative_groups")
-    last = list(head.parameters())
-    rest = [p for p in model.parameters() if not any(p is q for q in last)]
-    slow = (lambda t: backbone * lr(t)) if callable(lr) else backbone * lr
-    groups = []
-    for rate, members in ((slow, rest), (lr, last)):
-        trained = [p for p in members if p.requires_grad]
-        groups += [{"params": trained, "lr": rate}] if trained else []
-    return groups
+    name, _ = find_head(model, "discriminative_groups")
+    return param_groups(model, lr_mult={"": backbone, name: 1.0})

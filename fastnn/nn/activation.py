@@ -13,8 +13,8 @@ class Activation(Module):
 
     def fusable(self) -> bool:
         """Whether a layer before this one may apply it."""
-        own = type(self).forward in _OWN_FORWARDS and "forward" not in vars(self)
-        return self.fused_name is not None and own
+        own = (type(self).forward, type(self).backward) in _OWN
+        return self.fused_name is not None and own and "forward" not in vars(self)
 
 
 class ReLU(Activation):
@@ -111,4 +111,4 @@ class Tanh(Activation):
         return F.tanh_backward(dy, y) if input_grad else None
 
 
-_OWN_FORWARDS = {cls.forward for cls in (ReLU, LeakyReLU, ELU, Sigmoid, Tanh)}
+_OWN = {(cls.forward, cls.backward) for cls in (ReLU, LeakyReLU, ELU, Sigmoid, Tanh)}

@@ -58,13 +58,14 @@ def check_distinct(owner: str, children: Iterable[Module]) -> None:
 class Fusable(Module):
     """A layer that can apply what follows it in the same pass.
 
-    A subclass that overrides ``forward`` is never fused, since that would skip its code; nor is a
-    layer with a hook behind its ``forward``.
+    A subclass that overrides ``forward`` or ``backward`` is never fused, since that would skip its
+    code; nor is a layer with a hook behind its ``forward``.
     """
 
     def takes_activation(self) -> bool:
         """Whether :meth:`forward_fused` takes an activation."""
-        return type(self).forward is Fusable.forward and "forward" not in vars(self)
+        own = type(self).forward, type(self).backward
+        return own == (Fusable.forward, Fusable.backward) and "forward" not in vars(self)
 
     def takes_residual(self) -> bool:
         """Whether :meth:`forward_fused` takes a residual."""

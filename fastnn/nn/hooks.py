@@ -23,7 +23,7 @@ def forward_hooks(model: Module, hook: Hook) -> Iterator[None]:
     Parameters
     ----------
     model : Module
-        Its own name is "".
+        Its own name is "". A child that adds no level has its parent's name, and runs before it.
     hook : callable
         Must not write to ``x`` or ``y``; they may be the very arrays that a backward needs.
 

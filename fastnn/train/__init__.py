@@ -2,6 +2,7 @@
 
 from .activations import ActivationStatistics, LayerStatistics, activation_statistics
 from .activations_plot import plot_activations
+from .averaging import WeightAveraging
 from .calibration import (
     Reliability,
     expected_calibration_error,
@@ -16,7 +17,7 @@ from .confusion import F1, ConfusionMatrix, Precision, Recall, class_weights, co
 from .dead_units import DeadRow, DeadUnits, dead_units
 from .ensemble import Ensemble, snapshots
 from .gradient_check import GradientReport, GradientRow, gradient_check
-from .history import History
+from .history import History, describe
 from .initial_loss import InitialLoss, check_initial_loss
 from .loggers import CSVLogger, JSONLLogger, TensorBoard
 from .lr_finder import LRRange, find_lr
@@ -25,7 +26,6 @@ from .metrics import Metric, accuracy, top_k_accuracy
 from .overfit import Overfit, overfit_small_batch
 from .plot import plot_confusion, plot_history, plot_mistakes
 from .predict import predict_proba
-from .progress import describe
 from .trainer import BEST, LAST, Trainer
 from .update_ratios import UpdateRatios, update_ratios
 
@@ -60,6 +60,7 @@ __all__ = [
     "TensorBoard",
     "Trainer",
     "UpdateRatios",
+    "WeightAveraging",
     "accuracy",
     "activation_statistics",
     "check_initial_loss",

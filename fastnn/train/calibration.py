@@ -181,7 +181,7 @@ def plot_reliability(
         grid[0, column].set_title(f"{name}\n{ece}" if name else ece, fontsize=10)
         grid[1, column].set_xlabel("confidence")
     grid[0, 0].set_ylabel("accuracy")
-    grid[1, 0].set_ylabel("share of samples")
+    grid[1, 0].set(ylabel="samples", yscale="log", ylim=(0.7, None))
     grid[0, 0].legend(fontsize=8, loc="upper left")
     figure.savefig(path, dpi=120)
 
@@ -192,16 +192,14 @@ def _diagram(upper: "Axes", lower: "Axes", result: Reliability) -> None:
     full = result.count > 0
     accuracy, confidence = result.accuracy[full], result.confidence[full]
     bars: dict[str, Any] = {"width": 1 / bins, "linewidth": 0.5, "edgecolor": "white"}
-    upper.bar(centers[full], accuracy, color="C0", label="accuracy", **bars)
-    upper.bar(
-        centers[full],
-        confidence - accuracy,
-        bottom=accuracy,
-        color="C3",
-        alpha=0.35,
-        label="gap to confidence",
-        **bars,
-    )
+    sure = np.minimum(accuracy, confidence)
+    upper.bar(centers[full], sure, color="C0", label="accuracy", **bars)
+    for gap, color, name in (
+        (confidence - accuracy, "C3", "over-confident by"),
+        (accuracy - confidence, "C2", "under-confident by"),
+    ):
+        height = np.maximum(gap, 0)
+        upper.bar(centers[full], height, bottom=sure, color=color, alpha=0.4, label=name, **bars)
     upper.plot([0, 1], [0, 1], "k--", linewidth=1, label="perfect")
     upper.set(xlim=(0, 1), ylim=(0, 1))
-    lower.bar(centers, result.count / result.count.sum(), color="0.5", **bars)
+    lower.bar(centers[full], result.count[full], color="0.5", **bars)

@@ -54,6 +54,13 @@ class Callback:
         """Go on from :meth:`state_dict`; called before :meth:`on_train_begin`, if it held any."""
 
 
+def check_every(owner: str, every: int | None) -> int | None:
+    """``every``, if it is None or positive."""
+    if every is not None and every < 1:
+        raise ValueError(f"{owner}: every must be None or at least 1, got {every}")
+    return every
+
+
 def check_callbacks(callbacks: Sequence[Callback]) -> None:
     """Refuse what is no sequence of callbacks, a class in place of its instance for one."""
     given = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..data.crops import View
 from ..nn import Module
-from .predict import Inputs, View, predict_proba
+from .predict import Inputs, predict_proba
 from .trainer import Data, Trainer
 
 

@@ -12,7 +12,7 @@ from ..io import write_atomically
 MODES = ("auto", "min", "max")
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """Losses by step and results by epoch.
 
@@ -55,6 +55,12 @@ class History:
         except KeyError:
             columns = ", ".join(self.epochs[0])
             raise KeyError(f"History: name must be one of {columns}, got {name!r}") from None
+
+    def __repr__(self) -> str:
+        """One line: what a notebook shows after ``trainer.fit(...)``."""
+        last = f"; the last: {describe(self.epochs[-1])}" if self.epochs else ""
+        ending = f"; stopped: {self.stopped}" if self.stopped else ""
+        return f"<History: {len(self.steps)} steps, {len(self.epochs)} epochs{last}{ending}>"
 
     def best(self, monitor: str, mode: str = "auto") -> dict[str, Any] | None:
         """Row of the best epoch, the first of equals; None if no value is a number.
@@ -114,3 +120,16 @@ def direction(owner: str, monitor: str, mode: str) -> int:
         raise ValueError(f"{owner}: mode must be one of {', '.join(MODES)}, got {mode!r}")
     smaller = monitor.endswith("loss") if mode == "auto" else mode == "min"
     return -1 if smaller else 1
+
+
+def describe(row: dict[str, Any]) -> str:
+    """An epoch's results in one line."""
+    parts = []
+    for name, value in row.items():
+        if name.endswith("accuracy"):
+            parts.append(f"{name} {100 * value:.2f} %")
+        elif name == "samples_per_second":
+            parts.append(f"{value:,.0f} images/s")
+        elif name not in ("epoch", "step", "lr", "seconds"):
+            parts.append(f"{name} {value:.4f}")
+    return ", ".join(parts)

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from .callback import Callback, Logs
+from .callback import Callback, Logs, check_every
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -140,7 +140,12 @@ class TensorBoard(Callback):
     def on_train_begin(self, trainer: "Trainer") -> None:
         steps = len(trainer.history.steps)
         # What a run that broke off wrote after its checkpoint is hidden by TensorBoard.
-        self._writer = self._make(str(self.log_dir), purge_step=steps + 1 if steps else None)
+        # The suffix keeps a run that is resumed within a second from writing over its own file.
+        self._writer = self._make(
+            str(self.log_dir),
+            purge_step=steps + 1 if steps else None,
+            filename_suffix=f".{steps}",
+        )
 
     def on_batch_end(self, trainer: "Trainer", logs: Logs) -> None:
         if self.every is not None and logs["step"] % self.every == 0:
@@ -161,10 +166,3 @@ class TensorBoard(Callback):
 
     def _add(self, tag: str, value: float, step: int) -> None:
         self._writer.add_scalar(tag, value, step)
-
-
-def check_every(owner: str, every: int | None) -> int | None:
-    """``every``, if it is None or positive."""
-    if every is not None and every < 1:
-        raise ValueError(f"{owner}: every must be None or at least 1, got {every}")
-    return every

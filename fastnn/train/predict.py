@@ -12,17 +12,15 @@ What the layers do at test time, in ``eval`` mode:
 :func:`mc_dropout` keeps dropout random on purpose.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from .. import functional as F
 from ..data import Loader
+from ..data.crops import View
 from ..nn import Module
 from .trainer import evaluating
-
-View = Callable[[np.ndarray], np.ndarray]
-"""Batch -> the same samples seen otherwise: flipped, cropped, shifted."""
 
 Inputs = np.ndarray | Loader
 
@@ -56,7 +54,8 @@ def predict_proba(
     data : ndarray (N, ...) or Loader
         Ready for the model, or a loader that makes it so.
     views : sequence of callable (batch) -> batch, optional
-        None: the batch as it is. Add ``lambda x: x`` where that shall count too.
+        Such as ``fastnn.data.ten_crop_views(size)``. None: the batch as it is; add
+        ``lambda x: x`` where that shall count too.
     batch_size : int
         For an array.
 

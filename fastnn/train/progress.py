@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .callback import Callback, Logs
+from .history import describe
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -20,7 +21,7 @@ class Progress(Callback):
     ----------
     mode : "auto", "bar", "lines" or "off"
         "bar" uses tqdm and shows lines where it is not installed; "lines" writes one line an
-        epoch; "auto" is "bar" on a terminal and "off" elsewhere.
+        epoch; "auto" is "bar" on a terminal or in a notebook and "off" elsewhere.
 
     Raises
     ------
@@ -32,7 +33,8 @@ class Progress(Callback):
         if mode not in MODES:
             raise ValueError(f"progress must be one of {', '.join(MODES)}, got {mode!r}")
         if mode == "auto":
-            mode = "bar" if sys.stderr.isatty() else "off"
+            watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+            mode = "bar" if watched else "off"
         self.mode = mode
         self._bar: Any = None
         self._shown = 0.0
@@ -83,16 +85,3 @@ class Progress(Callback):
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.close()
         self._bar = None
-
-
-def describe(row: dict[str, Any]) -> str:
-    """An epoch's results in one line."""
-    parts = []
-    for name, value in row.items():
-        if name.endswith("accuracy"):
-            parts.append(f"{name} {100 * value:.2f} %")
-        elif name.endswith("loss"):
-            parts.append(f"{name} {value:.4f}")
-        elif name == "samples_per_second":
-            parts.append(f"{value:,.0f} images/s")
-    return ", ".join(parts)

@@ -51,7 +51,7 @@ class Trainer:
         is that of one batch k times as large, but for BatchNorm, whose statistics stay a batch's.
         The last step of an epoch takes the batches that remain.
     progress : "auto", "bar", "lines" or "off"
-        "auto" is a bar on a terminal and silence elsewhere.
+        "auto" is a bar on a terminal or in a notebook and silence elsewhere.
 
     Attributes
     ----------
@@ -63,7 +63,8 @@ class Trainer:
     Raises
     ------
     ValueError
-        ``accumulate`` is not positive, or a metric has the name of another column.
+        The optimizer has none of the model's parameters, ``accumulate`` is not positive, or a
+        metric has the name of another column.
     TypeError
         ``metrics`` is no mapping of functions.
     """
@@ -82,6 +83,13 @@ class Trainer:
     ) -> None:
         if accumulate < 1:
             raise ValueError(f"Trainer: accumulate must be at least 1, got {accumulate}")
+        own = {id(parameter) for parameter in model.parameters()}
+        given = [p for group in optimizer.param_groups for p in group["params"]]
+        if not any(id(parameter) in own for parameter in given):
+            raise ValueError(
+                "Trainer: optimizer must be over parameters of the model, got "
+                f"{len(given)} parameters of which none is"
+            )
         self.model, self.optimizer = model, optimizer
         self.loss: Loss = CrossEntropyLoss() if loss is None else loss
         self.metrics = {"accuracy": accuracy} if metrics is None else metrics
@@ -135,10 +143,12 @@ class Trainer:
             The loss or a gradient is not finite; the message names the layer, the parameters are
             those before that step.
         TypeError
-            ``data``, ``validation`` or ``callbacks`` is something else.
+            ``data``, ``epochs``, ``validation`` or ``callbacks`` is something else.
         ValueError
             ``resume`` without ``out``, a checkpoint of another run, or ``monitor`` is no column.
         """
+        if not isinstance(epochs, int | np.integer):
+            raise TypeError(f"Trainer.fit: epochs must be an integer, got {epochs!r:.60}")
         loader = _loader("data", data, batch_size)
         check_callbacks(callbacks)
         if validation is not None:
@@ -209,22 +219,27 @@ class Trainer:
     def _train_epoch(self, loader: Loader, interrupt: Interrupt, hooks: Sequence[Callback]) -> bool:
         """The rest of the epoch; False if it was broken off."""
         start, before = time.perf_counter(), self._seconds
-        complete = self._totals.samples > 0 and loader.position == len(loader)
-        batches = iter(() if complete else loader)
-        while True:
-            logs, seen = self._update(islice(batches, self.accumulate))
-            if not seen:
-                return True
-            for batch in seen:
-                self._totals.add(*batch)
-            self.history.steps.append(logs["loss"])
-            self.history.learning_rates.append(logs["lr"])
-            logs["step"] = len(self.history.steps)
-            for callback in hooks:
-                callback.on_batch_end(self, logs)
-            self._seconds = before + time.perf_counter() - start
-            if self._stops(interrupt):
-                return False
+        if self._totals.samples > 0 and loader.position == len(loader):
+            return True
+        batches = iter(loader)
+        try:
+            while True:
+                logs, seen = self._update(islice(batches, self.accumulate))
+                if not seen:
+                    return True
+                for batch in seen:
+                    self._totals.add(*batch)
+                self.history.steps.append(logs["loss"])
+                self.history.learning_rates.append(logs["lr"])
+                logs["step"] = len(self.history.steps)
+                for callback in hooks:
+                    callback.on_batch_end(self, logs)
+                self._seconds = before + time.perf_counter() - start
+                if self._stops(interrupt):
+                    return False
+        finally:
+            # A loader that makes batches ahead ends its threads now, not when a traceback does.
+            getattr(batches, "close", lambda: None)()
 
     def _end_epoch(self, validation: Data | None, hooks: Sequence[Callback]) -> None:
         row: Logs = {
@@ -240,11 +255,11 @@ class Trainer:
             row.update({f"val_{name}": value for name, value in results.items()})
         self.history.epochs.append(row)
         self._totals, self._seconds = Totals(self.metrics), 0.0
+        for callback in hooks:
+            callback.on_epoch_end(self, row)
         if self.monitor in row:
             best = self.history.best(self.monitor)
             self.history.best_epoch = None if best is None else best["epoch"]
-        for callback in hooks:
-            callback.on_epoch_end(self, row)
 
     def _run(self, loader: Loader, callbacks: Sequence[Callback]) -> dict[str, Any]:
         history = self.history
@@ -256,14 +271,15 @@ class Trainer:
             "steps": np.array(history.steps, np.float64),
             "learning_rates": np.array(history.learning_rates, np.float64),
         }
-        run |= {f"totals.{name}": sums for name, sums in self._totals.sums.items()}
+        run |= {f"totals.{name}": sums for name, sums in self._totals.state_dict().items()}
         run |= {f"callback.{name}": value for name, value in save_callbacks(callbacks).items()}
         return run
 
     def _restore(self, path: Path, loader: Loader, callbacks: Sequence[Callback]) -> None:
         run = load_run(path, self.model, self.optimizer)
         loader.load_state_dict(run["loader"])
-        self._seconds, self._totals.sums = run["seconds"], part(run, "totals.")
+        self._seconds = run["seconds"]
+        self._totals.load_state_dict(part(run, "totals."))
         self.history = History(
             run["steps"].tolist(),
             run["learning_rates"].tolist(),

@@ -25,22 +25,24 @@ def optuna() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Optuna's line a trial on standard error; its warnings stay."""
+    """Without Optuna's line a trial on standard error, and its copy of what is raised."""
     logging = optuna().logging
     before = logging.get_verbosity()
-    logging.set_verbosity(max(before, logging.WARNING))
+    logging.set_verbosity(max(before, logging.ERROR))
     try:
         yield
     finally:
         logging.set_verbosity(before)
 
 
+def is_path(storage: Any) -> bool:
+    """Whether ``storage`` is the path of a journal file; a string with ``://`` is a URL."""
+    return isinstance(storage, os.PathLike) or (isinstance(storage, str) and "://" not in storage)
+
+
 def open_storage(storage: Any) -> Any:
-    """What Optuna takes for ``storage``: a path is a journal file, a string with ``://`` a URL."""
-    if storage is None or not isinstance(storage, str | os.PathLike):
+    """What Optuna takes for ``storage``: a path becomes a journal file, all else stays."""
+    if not is_path(storage):
         return storage
-    path = os.fspath(storage)
-    if "://" in path:
-        return path
     storages = optuna().storages
-    return storages.JournalStorage(storages.journal.JournalFileBackend(path))
+    return storages.JournalStorage(storages.journal.JournalFileBackend(os.fspath(storage)))

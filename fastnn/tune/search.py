@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .optional import open_storage, optuna, quiet
+from .optional import is_path, open_storage, optuna, quiet
 from .space import Params, Space, check_space, grid, suggest
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def search(
         Ends bad trials early, by what the objective reports after each epoch.
     storage : path, URL or optuna storage, optional
         A path is a journal file (a network file system will do), a URL a database such as
-        ``sqlite:///search.db``. None keeps the study in memory.
+        ``sqlite:///search.db``, whose tables the first process must have made before others start.
+        None keeps the study in memory.
     name : str
         Of the study in the storage.
     timeout : float, optional
@@ -75,7 +76,7 @@ def search(
     ImportError
         Optuna is not installed.
     ValueError, TypeError
-        The space, the method, the pruner or the number of trials is none.
+        The space, the method, the pruner, the direction or the number of trials is none.
 
     References
     ----------
@@ -91,13 +92,16 @@ def search(
         trials = math.prod(map(len, values.values())) if method == "grid" else TRIALS
     if trials < 1:
         raise ValueError(f"search: trials must be positive, got {trials}")
+    direction = direction or getattr(objective, "direction", "maximize")
+    if direction not in ("maximize", "minimize"):
+        raise ValueError(f'search: direction must be "maximize" or "minimize", got {direction!r}')
     with quiet():
         study: Study = module.create_study(
             study_name=name,
             storage=open_storage(storage),
             sampler=make_sampler(method, values, seed),
             pruner=make_pruner(pruner),
-            direction=direction or getattr(objective, "direction", "maximize"),
+            direction=direction,
             load_if_exists=storage is not None,
         )
         states = module.trial.TrialState
@@ -114,14 +118,23 @@ def search(
     return study
 
 
-def load_study(storage: str | os.PathLike[str], name: str = "search") -> "Study":
+def load_study(storage: Any, name: str = "search") -> "Study":
     """A study from its storage, to look at while or after it runs.
 
     Raises
     ------
+    FileNotFoundError
+        ``storage`` is a path and there is no such file.
     KeyError
         The storage has no study of this name.
     """
+    module = optuna()
+    if is_path(storage) and not os.path.exists(storage):
+        raise FileNotFoundError(f"load_study: storage {os.fspath(storage)} does not exist")
     with quiet():
-        study: Study = optuna().load_study(study_name=name, storage=open_storage(storage))
+        opened = open_storage(storage)
+        names = module.get_all_study_names(opened)
+        if name not in names:
+            raise KeyError(f"load_study: name must be one of {names}, got {name!r}")
+        study: Study = module.load_study(study_name=name, storage=opened)
     return study

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,13 +23,16 @@ class Range:
 
     def __post_init__(self) -> None:
         name, low, high = type(self).__name__, self.low, self.high
-        for bound in (low, high):
-            if self.integer and not isinstance(bound, Integral):
-                raise TypeError(f"{name}: low and high must be integers, got {low!r} and {high!r}")
+        kind, word = (Integral, "integers") if self.integer else (Real, "numbers")
+        if not (isinstance(low, kind) and isinstance(high, kind)):
+            raise TypeError(f"{name}: low and high must be {word}, got {low!r} and {high!r}")
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):
             raise ValueError(f"{name}: low must be at most high, got {low} and {high}")
         if self.log and not low > 0:
             raise ValueError(f"{name}: low must be positive on a logarithmic scale, got {low}")
+
+    def __str__(self) -> str:
+        return f"{self.low:.4g} to {self.high:.4g}{', logarithmic' if self.log else ''}"
 
     def suggest(self, trial: "Trial", name: str) -> float:
         """The trial's value of the hyper-parameter ``name``."""
@@ -94,6 +97,9 @@ class Categorical:
             raise ValueError(f"Categorical: choices must be a list of values, got {choices!r}")
         object.__setattr__(self, "choices", tuple(choices))
 
+    def __str__(self) -> str:
+        return "one of " + ", ".join(map(str, self.choices))
+
     def suggest(self, trial: "Trial", name: str) -> Any:
         """The trial's value of the hyper-parameter ``name``."""
         return trial.suggest_categorical(name, self.choices)
@@ -132,12 +138,13 @@ def grid(space: Space, points: int | Mapping[str, int] = 3) -> dict[str, list[An
     Raises
     ------
     ValueError
-        A number of points is not positive.
+        A number of points is no positive integer.
     """
-    counts = {name: points if isinstance(points, int) else points.get(name, 3) for name in space}
+    named = points if isinstance(points, Mapping) else dict.fromkeys(space, points)
+    counts = {name: named.get(name, 3) for name in space}
     for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"grid: points of {name} must be positive, got {count}")
+        if not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"grid: points of {name} must be a positive integer, got {count}")
     return {name: dimension.grid(counts[name]) for name, dimension in space.items()}
 
 
