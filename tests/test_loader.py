@@ -162,6 +162,8 @@ def test_normalisation_in_the_pass_or_behind_it():
     for x, twin in zip(loader(augment=crops, normalize=normalize), raw, strict=True):
         np.testing.assert_allclose(x[0], twin * 510, rtol=1e-6)
     fused = [x for x, _ in loader(augment=crops)]
+    wide = [x for x, _ in loader(augment=crops, normalize=data.Standardize(np.float64).fit(X))]
+    np.testing.assert_allclose(wide[0], fused[0], rtol=0, atol=1e-5)
     apart = [SCALE(np.round(x * 255).astype(np.uint8)) for x in raw]
     for x, twin in zip(fused, apart, strict=True):
         # two terms of at most max / std, each rounded twice in either way of computing it
@@ -191,6 +193,8 @@ def test_loader_refuses_augmentation_of_what_is_no_image():
         data.Loader(X.reshape(50, -1), Y, augment=FUSED)
     with pytest.raises(ValueError, match="mean, std must be given once"):
         data.Loader(X, Y, augment=[data.Normalize([0] * 3, [1] * 3)], normalize=SCALE)
+    with pytest.raises(TypeError, match=r"augment must be .*got RandomCrop\(size=8"):
+        data.Loader(X, Y, augment=data.RandomCrop(8))
     with pytest.raises(ValueError, match="prefetch must be at least 0, got -1"):
         loader(prefetch=-1)
     with pytest.raises(RuntimeError, match="fit"):

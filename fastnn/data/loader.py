@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import chain
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -116,7 +116,7 @@ class Loader:
                 "Loader: x must be float32 or float64, or normalize or augment be given, "
                 f"got {x.dtype}"
             )
-        standard = isinstance(normalize, Standardize) and normalize.dtype == np.float32
+        standard = _fuses(normalize)
         self._compose: Compose | None = None
         if augment is not None or (images and standard):
             self._compose = _compose(augment or [], normalize, x.shape[1])
@@ -253,13 +253,22 @@ def _compose(
     augment: Compose | Sequence[Fused | ImageTransform], normalize: Normalize | None, channels: int
 ) -> Compose:
     """The fused pass with the normalisation in it, or with values from 0 to 255 for it."""
+    if not isinstance(augment, (Compose, Sequence)):
+        raise TypeError(
+            f"Loader: augment must be a Compose or a sequence of transforms, got {augment!r:.60}"
+        )
     compose = augment if isinstance(augment, Compose) else Compose(augment)
     if normalize is None:
         return compose
-    if isinstance(normalize, Standardize):
+    if _fuses(normalize):
         mean, std = normalize.mean_, np.where(normalize.std_ > 0, normalize.std_, 1)
         return compose.normalized((mean / 255).tolist(), (std / 255).tolist())
     return compose.normalized([0.0] * channels, [1 / 255] * channels)
+
+
+def _fuses(normalize: Normalize | None) -> TypeGuard[Standardize]:
+    """It can be a part of the fused pass, which computes in float32."""
+    return isinstance(normalize, Standardize) and normalize.dtype == np.float32
 
 
 def _is_mapped(x: Any) -> bool:
