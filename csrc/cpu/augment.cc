@@ -71,11 +71,23 @@ int64_t workspace(const AugmentArgs<T>& a) {
   return 2 * a.c * kVectorBytes + 128 + a.width * scratch_bytes(a);
 }
 
+void join_planes(const uint8_t* __restrict r, const uint8_t* __restrict g, const uint8_t* __restrict b,
+                 uint8_t* __restrict dst, int64_t n) {
+  for (int64_t j = 0; j < n; ++j) dst[3 * j] = r[j], dst[3 * j + 1] = g[j], dst[3 * j + 2] = b[j];
+}
+
 template <class T>
 void pack(const AugmentArgs<T>& a, const uint8_t* image, uint8_t* dst) {
-  for (int64_t i = 0; i < a.h; ++i)
-    for (int64_t j = 0; j < a.w; ++j)
-      for (int64_t q = 0; q < a.c; ++q) *dst++ = image[i * a.stride_h + j * a.stride_w + q * a.stride_c];
+  const int64_t c = a.c, w = a.w, sc = a.stride_c, sw = a.stride_w;
+  for (int64_t i = 0; i < a.h; ++i, dst += w * c) {
+    const uint8_t* row = image + i * a.stride_h;
+    if (c == 3 && sw == 1) {
+      join_planes(row, row + sc, row + 2 * sc, dst, w);
+      continue;
+    }
+    for (int64_t j = 0; j < w; ++j)
+      for (int64_t q = 0; q < c; ++q) dst[j * c + q] = row[j * sw + q * sc];
+  }
 }
 
 // Images of a few KB anywhere in memory are over before the hardware has seen their pattern.
