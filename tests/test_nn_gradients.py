@@ -11,6 +11,7 @@ IMAGES, ROWS = (3, 4, 6, 6), (5, 6)
 D = {"dtype": np.float64}
 LAYERS = {
     "AdaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d((2, 3)), IMAGES),
+    "Affine": (lambda: nn.Affine(**D), IMAGES),
     "AlphaDropout": (lambda: nn.AlphaDropout(0.3), IMAGES),
     "AvgPool2d": (lambda: nn.AvgPool2d(3, 2, 1), IMAGES),
     "BatchNorm": (lambda: nn.BatchNorm(4, **D), IMAGES),
@@ -49,6 +50,8 @@ LAYERS = {
     "Tanh": (nn.Tanh, IMAGES),
     "Upsample": (lambda: nn.Upsample(scale_factor=2, mode="bilinear"), IMAGES),
     "VanillaDropout": (lambda: nn.VanillaDropout(0.4), IMAGES),
+    "fixup_block": (lambda: nn.fixup_block(4, 4, **D), IMAGES),
+    "fixup_block, stride": (lambda: nn.fixup_block(4, 6, 2, **D), IMAGES),
     "pre_activation_block": (lambda: nn.pre_activation_block(4, 6, 2, **D), IMAGES),
 }
 BASES = {"Activation", "Fusable", "Module"}
@@ -57,7 +60,7 @@ BASES = {"Activation", "Fusable", "Module"}
 def test_every_public_layer_is_here():
     kinds = (getattr(nn, name) for name in nn.__all__)
     layers = {k.__name__ for k in kinds if inspect.isclass(k) and issubclass(k, nn.Module)}
-    assert layers - BASES == LAYERS.keys() - {"pre_activation_block"}
+    assert layers - BASES == {name for name in LAYERS if "block" not in name}
 
 
 @pytest.mark.parametrize("name", LAYERS)

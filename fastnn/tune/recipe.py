@@ -16,7 +16,7 @@ from .plot import plot_search
 from .refine import best_trials, refine
 from .report import Report
 from .search import search
-from .space import Dimension, LogUniform, Space, check_space
+from .space import Dimension, LogUniform, Range, Space, check_space
 from .table import table
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ class Recipe:
 
     def _sample(self) -> tuple[np.ndarray, np.ndarray]:
         x, y = self._first.train
-        loader = Loader(x[:CHECKED], y[:CHECKED], CHECKED, normalize=self._first.normalize)
+        chosen = np.random.default_rng(self.seed).permutation(len(x))[:CHECKED]
+        loader = Loader(x[chosen], y[chosen], CHECKED, normalize=self._first.normalize)
         return next(loader.in_order())
 
     def check_initial_loss(self) -> None:
@@ -157,7 +158,7 @@ class Recipe:
         RuntimeError
             No learning rate makes the loss go down.
         """
-        trainer = self._first.trainer(self.start)
+        trainer = self._first.trainer({"lr": 1e-3, **self.start})
         loader = self._first.loader(self.start)
         result = find_lr(trainer.model, trainer.optimizer, loader, self._first.loss)
         path, shown = self.report.picture("learning_rate.png")
@@ -165,8 +166,10 @@ class Recipe:
         if result.suggestion is None:
             self.report.add("3. A learning rate", _sentence(result), shown)
             raise RuntimeError(f"Recipe: step 3 failed, see {self.report.path}: {result}")
-        self.space.setdefault("lr", LogUniform(result.suggestion / 10, result.suggestion * 10))
-        searched = f"Searched: lr from {self.space['lr']}."
+        lr = self.space.setdefault("lr", LogUniform(result.suggestion / 10, result.suggestion * 10))
+        searched = f"To be searched: lr, {lr}."
+        if isinstance(lr, Range) and not lr.low <= result.suggestion <= lr.high:
+            searched += " **The suggestion lies outside.**"
         self.report.add("3. A learning rate", _sentence(result), searched, shown)
 
     def coarse(self, *, epochs: int = 3, **options: Any) -> "Study":
