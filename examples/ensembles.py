@@ -109,7 +109,7 @@ def main():
     epochs = members * (2 if options.quick else 16)
 
     def loader(seed):
-        x, y, move = parts.x_train, parts.y_train, data.RandomShift(1)
+        x, y, move = parts.x_train, parts.y_train, [data.RandomCrop(padding=1)]
         return data.Loader(x, y, BATCH, seed=seed, normalize=scale, augment=move)
 
     def build(seed):
@@ -135,7 +135,7 @@ def main():
     single, several = nets[0], train.Ensemble(nets)
     show_vanilla_dropout(single, x_test[:100])
     mc = train.mc_dropout(single, x_test, samples=30)
-    outputs = train.Trainer(single, optimizer, progress="off").predict
+    outputs = train.Trainer(single, optim.SGD(single.parameters(), LR)).predict
     temperature = train.fit_temperature(outputs(x_val), y_val)
     scores = outputs(x_test) / np.float32(temperature)
 

@@ -24,16 +24,11 @@ def plain(depth, width):
 
 
 def residual(depth, width, norm):
-    def block():
-        if norm:
-            return nn.pre_activation_block(width, width)
-        convs = [nn.Conv2d(width, width, 3, padding=1) for _ in range(2)]
-        return nn.Residual(nn.Sequential(convs[0], nn.ReLU(), convs[1]))
-
+    block = nn.pre_activation_block if norm else nn.fixup_block
     stem = nn.Conv2d(1, width, 3, padding=1)
     last = [nn.BatchNorm2d(width)] if norm else []
     head = [nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * width, 10)]
-    return nn.Sequential(stem, *(block() for _ in range(depth // 2 - 1)), *last, *head)
+    return nn.Sequential(stem, *(block(width, width) for _ in range(depth // 2 - 1)), *last, *head)
 
 
 def starts(depth, width, x):

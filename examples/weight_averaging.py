@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from fastnn import data, models, nn, optim, train
+from fastnn import data, models, optim, train
 
 COLUMNS = ("last weights", "EMA", "SWA")
 WRONG = 0.3
@@ -27,34 +27,24 @@ def run(epochs, seed):
     images, labels = data.load_digits()
     x, x_test, y, y_test = data.train_test_split(images, labels, test_size=0.5, seed=seed)
     normalize = data.Standardize().fit(x)
-    x_test = normalize(x_test)
+    test = normalize(x_test), y_test
     rng = np.random.default_rng(seed)
     y = np.where(rng.random(len(y)) < WRONG, rng.integers(10, size=len(y)), y)
+    loader = data.Loader(x, y, 32, seed=seed, normalize=normalize)
+
     model = models.digits_cnn(seed=seed)
     optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-3)
     ema, swa = optim.EMA(model, 0.99), optim.AveragedModel(model)
-    criterion = nn.CrossEntropyLoss()
-    loader = data.Loader(x, y, 32, seed=seed, normalize=normalize)
-    rows = []
-    for epoch in range(epochs):
-        for images, labels in loader:
-            _, gradient = criterion(model(images), labels)
-            optimizer.zero_grad()
-            model.backward(gradient, input_grad=False)
-            optimizer.step()
-            ema.update_parameters(model)
-        if epoch >= START:
-            swa.update_parameters(model)
-        optim.update_bn(loader.in_order(), swa)
-        with ema.applied(model):
-            of_ema = accuracy(model, x_test, y_test)
-        rows.append([accuracy(model, x_test, y_test), of_ema, accuracy(swa, x_test, y_test)])
-        model.train()
-    return rows
-
-
-def accuracy(model, x, y):
-    return 100 * train.accuracy(model.eval()(x), y)
+    averages = [
+        train.WeightAveraging(ema, validation=test, prefix="ema_"),
+        train.WeightAveraging(
+            swa, None, start=START, validation=test, batch_norm=loader, prefix="swa_"
+        ),
+    ]
+    trainer = train.Trainer(model, optimizer)
+    history = trainer.fit(loader, epochs, validation=test, callbacks=averages)
+    columns = ("val_accuracy", "ema_accuracy", "swa_accuracy")
+    return [[100 * row.get(name, np.nan) for name in columns] for row in history.epochs]
 
 
 def main():
@@ -70,10 +60,9 @@ def main():
     print(f"Digits, half of them for training, {epochs} epochs, {seeds} seeds:")
     for column, name in enumerate(COLUMNS):
         curves = results[:, :, column]
-        last = curves[:, -LAST:].mean(1)
+        last = np.nanmean(curves[:, -LAST:], axis=1)
         print(f"{name:12} {last.mean():.2f} %, seeds from {last.min():.2f} to {last.max():.2f}")
-        first = START if name == "SWA" else 0
-        axes.plot(np.arange(first + 1, epochs + 1), curves.mean(0)[first:], label=name)
+        axes.plot(np.arange(1, epochs + 1), curves.mean(0), ".-", label=name)
     axes.set(xlabel="epoch", ylabel=f"test accuracy (%), mean of {seeds} seeds")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

@@ -4,14 +4,20 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import fastnn
 
-TRAIN_DEFAULTS: dict[str, Any] = {"epochs": 5, "batch_size": 100, "lr": 0.003, "seed": 0}
+TRAIN_DEFAULTS: dict[str, dict[str, Any]] = {
+    "mnist": {"epochs": 5, "batch_size": 100, "lr": 0.003, "seed": 0},
+    "fashion-mnist": {"epochs": 10, "batch_size": 100, "lr": 0.003, "seed": 0},
+    "cifar10": {"epochs": 20, "batch_size": 128, "lr": 0.1, "seed": 0},
+}
 CONFIG = "config.json"
+PREPROCESS = "preprocess.safetensors"
 INTERRUPTED = 130
 """Exit status of a run ended by Ctrl-C, as shells have it: 128 + SIGINT."""
 
@@ -40,12 +46,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     train = commands.add_parser("train", help="train on a data set in files")
-    train.add_argument("--data", choices=["mnist"], required=True)
+    train.add_argument("--data", choices=TRAIN_DEFAULTS, required=True)
     train.add_argument("--root", type=Path, required=True, help="folder of the data files")
-    train.add_argument("--out", type=Path, default=Path("fastnn-mnist"), help="folder to write")
-    for name, value in TRAIN_DEFAULTS.items():
+    train.add_argument("--download", action="store_true", help="fetch the files if missing")
+    train.add_argument("--out", type=Path, help="folder to write, default fastnn-DATA")
+    for name, value in TRAIN_DEFAULTS["mnist"].items():
         flag = "--" + name.replace("_", "-")
-        train.add_argument(flag, type=type(value), default=None, help=f"default {value}")
+        values = ", ".join(str(defaults[name]) for defaults in TRAIN_DEFAULTS.values())
+        train.add_argument(flag, type=type(value), help=f"default {values} for these data")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out")
     train.set_defaults(run=_train)
 
@@ -117,32 +125,52 @@ def _say_where(out: Path, interrupted: bool) -> int:
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """Settings of a new run, or of the run to resume, which must not be changed."""
-    given = {name: getattr(args, name) for name in TRAIN_DEFAULTS}
+    defaults = {"data": args.data, **TRAIN_DEFAULTS[args.data]}
+    given = {name: getattr(args, name) for name in defaults}
     given = {name: value for name, value in given.items() if value is not None}
     if not args.resume:
-        return {**TRAIN_DEFAULTS, **given}
+        return {**defaults, **given}
     kept: dict[str, Any] = json.loads((args.out / CONFIG).read_text())
     changed = [name for name, value in given.items() if kept.get(name) != value]
-    if changed or kept.keys() != TRAIN_DEFAULTS.keys():
+    if changed or kept.keys() != defaults.keys():
         raise ValueError(f"{args.out / CONFIG} has {kept}; a resumed run cannot change {changed}")
     return kept
 
 
-def _train(args: argparse.Namespace) -> int:
-    from fastnn import data, io, models, nn, optim, train
+def _recipe(name: str, seed: int) -> tuple[Any, Callable[..., Any], list[Any]]:
+    """Network, optimizer of a learning rate, and augmentation for a data set."""
+    from fastnn import data, models, optim
 
+    if name == "cifar10":  # He et al., 2016, section 4.2, with Nesterov's momentum
+        model = models.resnet(20, seed=seed)
+        sgd = partial(optim.SGD, momentum=0.9, nesterov=True, weight_decay=5e-4)
+        augment: list[Any] = [data.RandomCrop(padding=4), data.RandomHorizontalFlip()]
+        return model, partial(sgd, model.parameters()), augment
+    model = models.mnist_cnn(seed=seed)
+    augment = [data.RandomCrop(padding=2)]
+    if name == "fashion-mnist":  # a shoe may point either way, a digit may not
+        augment.append(data.RandomHorizontalFlip())
+    return model, partial(optim.AdamW, model.parameters()), augment
+
+
+def _train(args: argparse.Namespace) -> int:
+    from fastnn import data, io, nn, optim, train
+
+    args.out = args.out or Path(f"fastnn-{args.data}")
     settings = _settings(args)
-    x, y, x_test, y_test = data.load_mnist(args.root)
+    load = getattr(data, "load_" + args.data.replace("-", "_"))
+    x, y, x_test, y_test = load(args.root, download=args.download)
     held_out = len(x) // 20
     x_train, x_val, y_train, y_val = data.train_test_split(x, y, test_size=held_out, seed=0)
     normalize = data.Standardize().fit(x_train)
+    model, optimizer, augment = _recipe(args.data, settings["seed"])
     loader = data.Loader(
         x_train,
         y_train,
         settings["batch_size"],
         seed=settings["seed"],
         normalize=normalize,
-        augment=[data.RandomCrop(padding=2)],
+        augment=augment,
     )
     val, test = (
         data.Loader(a, b, 500, normalize=normalize) for a, b in ((x_val, y_val), (x_test, y_test))
@@ -150,15 +178,11 @@ def _train(args: argparse.Namespace) -> int:
     total = settings["epochs"] * len(loader)
     schedules = optim.schedules
     rate = schedules.warmup(schedules.cosine(settings["lr"], total), max(1, total // 10))
-    model = models.mnist_cnn(seed=settings["seed"])
-    trainer = train.Trainer(
-        model,
-        optim.AdamW(model.parameters(), rate),
-        nn.CrossEntropyLoss(label_smoothing=0.05),
-        progress=_progress(),
-    )
+    loss = nn.CrossEntropyLoss(label_smoothing=0.05)
+    trainer = train.Trainer(model, optimizer(rate), loss, progress=_progress())
     args.out.mkdir(parents=True, exist_ok=True)
     io.write_atomically(args.out / CONFIG, json.dumps(settings).encode())
+    io.save_safetensors(normalize.state_dict(), args.out / PREPROCESS)
     history = trainer.fit(
         loader, settings["epochs"], validation=val, out=args.out, resume=args.resume
     )

@@ -151,6 +151,8 @@ def summary(
     ------
     ValueError
         The model does not take an input of that shape, or ``depth`` is below 1.
+    TypeError
+        ``input_shape`` is no sequence.
 
     Notes
     -----
@@ -161,6 +163,10 @@ def summary(
     --------
     >>> print(fastnn.models.lenet5().summary((1, 1, 28, 28)))
     """
+    if not isinstance(input_shape, Sequence):
+        raise TypeError(
+            f"summary: input_shape must be a sequence, with the batch, got {input_shape!r}"
+        )
     shape = tuple(input_shape)
     if depth is not None and depth < 1:
         raise ValueError(f"summary: depth must be at least 1, got {depth}")

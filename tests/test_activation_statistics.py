@@ -123,3 +123,5 @@ def test_plots_of_any_number_of_layers_and_runs(tmp_path):
 def test_an_empty_batch_is_refused():
     with pytest.raises(ValueError, match=r"^activation_statistics: x must not be empty, got shape"):
         train.activation_statistics(nn.Sequential(nn.ReLU()), np.empty((0, 3)))
+    with pytest.raises(TypeError, match=r"^activation_statistics: x must be an ndarray, got list"):
+        train.activation_statistics(nn.Sequential(nn.ReLU()), [[1.0]])

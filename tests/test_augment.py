@@ -1,5 +1,9 @@
 """Augmentation: exact geometry, the statistics of the draws, Compose, mixup and CutMix."""
 
+import ctypes
+import mmap
+import os
+
 import numpy as np
 import pytest
 
@@ -34,6 +38,28 @@ def test_geometry_is_exact_to_the_byte(isa):
     for offsets in (top, left):
         for count in np.bincount(offsets, minlength=5):
             within(count, 400, 0.2)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs mprotect")
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_nothing_is_read_outside_the_array(channels, isa):
+    """Behind and in front of the images lie pages that must not be touched."""
+    page = mmap.PAGESIZE
+    memory = mmap.mmap(-1, 3 * page)
+    inside = np.frombuffer(memory, np.uint8)[page : 2 * page]
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    for guard in (inside.ctypes.data - page, inside.ctypes.data + page):
+        assert protect(ctypes.c_void_p(guard), page, 0) == 0
+    for size in ((1, 1), (3, 5), (7, 6), (8, 33)):
+        bytes_each = channels * size[0] * size[1]
+        for start in (0, page - bytes_each):
+            image = inside[start : start + bytes_each].reshape(1, *size, channels)
+            x = image.transpose(0, 3, 1, 2)
+            for flip in (0.0, 1.0):
+                for option in ({}, {"padding": 1, "size": size}, {"noise": 0.1}, {"crop": "whole"}):
+                    F.augment(x, horizontal_flip=flip, vertical_flip=flip, **option)
+    for guard in (inside.ctypes.data - page, inside.ctypes.data + page):
+        assert protect(ctypes.c_void_p(guard), page, 3) == 0
 
 
 def test_an_image_does_not_depend_on_its_batch(isa, threads):

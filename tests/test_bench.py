@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 import fastnn.functional as F
-from bench import UsageError, contenders, noise, ops, peers, quick, record, ring, suites, verify
+from bench import (
+    UsageError,
+    contenders,
+    curves,
+    noise,
+    ops,
+    peers,
+    quick,
+    record,
+    ring,
+    suites,
+    verify,
+)
 from bench.__main__ import COMMANDS, main
 from bench.budget import PerRow, Until
 from bench.contenders import OURS, enter
@@ -18,7 +30,7 @@ from bench.record import Point, Result, Row, Step, read
 from bench.suites import SUITES
 from bench.table import Column, Table, ratio, seconds, size
 from bench.timing import LEAST, REST, Race, Timing, interleave, settle
-from fastnn import reference
+from fastnn import data, reference
 from fastnn.specs import SPECS, Spec
 from fastnn.specs._check import Mismatch
 from fastnn.specs._spec import normal
@@ -375,3 +387,14 @@ def test_commands_have_help(capsys: Any) -> None:
         with pytest.raises(SystemExit) as stop:
             main([command, "--help"])
         assert stop.value.code == 0 and command in capsys.readouterr().out
+
+
+def test_a_race_of_accuracy_against_time() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(160) % 2
+    x = (rng.integers(0, 64, (160, 3, 32, 32)) + 128 * y[:, None, None, None]).astype(np.uint8)
+    sets = data.Split(x, y, x[:20], y[:20])
+    found = curves.race({"one": curves.ours(0), "two": curves.ours(0)}, sets, 2, seed=0)
+    assert found["one"].accuracy == found["two"].accuracy, "the same weights and batches"
+    for curve in found.values():
+        assert len(curve.seconds) == 2 and 0 < curve.seconds[0] < curve.seconds[1]

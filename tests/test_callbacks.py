@@ -190,20 +190,27 @@ def test_columns_of_a_csv_file_must_stay(tmp_path):
         trainer.fit(loader, 2, callbacks=[Late(), train.CSVLogger(tmp_path / "log")])
 
 
-def test_tensorboard_events(tmp_path):
-    pytest.importorskip("tensorboardX")
-    from tensorboardX.event_file_writer import EventFileWriter  # noqa: F401
+def events(file):
+    """Events of a TensorBoard file; a record is length, its checksum, the event, its checksum."""
     from tensorboardX.proto.event_pb2 import Event
 
-    trainer, loader = setup()
-    board = train.TensorBoard(tmp_path, every=5)
-    history = trainer.fit(loader, 2, validation=problem(seed=1), callbacks=[board])
-    (file,) = tmp_path.iterdir()
-    content, found = file.read_bytes(), {}
-    while content:  # a record: length, its checksum, the event, its checksum
+    content, found = file.read_bytes(), []
+    while content:
         size = int.from_bytes(content[:8], "little")
-        event = Event.FromString(content[12 : 12 + size])
+        found.append(Event.FromString(content[12 : 12 + size]))
         content = content[16 + size :]
+    return found
+
+
+def test_tensorboard_events(tmp_path):
+    pytest.importorskip("tensorboardX")
+    trainer, loader = setup()
+    board, out = train.TensorBoard(tmp_path / "board", every=5), tmp_path / "run"
+    validation = problem(seed=1)
+    history = trainer.fit(loader, 2, validation=validation, callbacks=[board], out=out)
+    (file,) = board.log_dir.iterdir()
+    found = {}
+    for event in events(file):
         for value in event.summary.value:
             found.setdefault(value.tag, {})[event.step] = value.simple_value
     assert found["step/loss"].keys() == {5, 10, 15, 20} == found["step/lr"].keys()
@@ -211,6 +218,11 @@ def test_tensorboard_events(tmp_path):
     for tag, name in (("train/loss", "loss"), ("val/accuracy", "val_accuracy")):
         expected = dict(zip(history["step"], np.float32(history[name]), strict=True))
         assert found[tag] == expected
+    # A resumed run hides what a crash may have left behind its checkpoint.
+    trainer.fit(loader, 3, validation=validation, callbacks=[board], out=out, resume=True)
+    (other,) = set(board.log_dir.iterdir()) - {file}
+    starts = [event.step for event in events(other) if event.HasField("session_log")]
+    assert starts == [21]
 
 
 def test_optuna_prunes_the_trials_that_are_worse():

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastnn import cli, io, optim, train
+from fastnn import cli, data, io, optim, train
 
 
 def test_demo_is_accurate_on_images_it_never_saw(tmp_path, capsys):
@@ -72,6 +72,25 @@ def test_train_resumes_a_run_that_is_stopped(mnist, tmp_path, capsys, monkeypatc
     a, b = (io.load_safetensors(tmp_path / run / train.LAST) for run in ("whole", "parts"))
     for name in a:
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "cifar10"])
+def test_other_data_train_and_say_what_they_did_to_the_images(name, mnist, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        rows = rng.integers(0, 256, (20, 3073), dtype=np.uint8)
+        rows[:, 0] = np.arange(20) % 10
+        part = "test_batch" if i == 5 else f"data_batch_{i + 1}"
+        (mnist / f"{part}.bin").write_bytes(rows.tobytes())
+    arguments = ["train", "--data", name, "--root", str(mnist), "--epochs", "1"]
+    assert cli.main([*arguments, "--batch-size", "24", "--out", str(tmp_path / "out")]) == 0
+    assert "test accuracy, last epoch" in capsys.readouterr().out
+    scale = data.Standardize()
+    scale.load_state_dict(io.load_safetensors(tmp_path / "out" / cli.PREPROCESS))
+    assert scale.shape == ((3,) if name == "cifar10" else (1,))
+    arguments[2] = "mnist"
+    assert cli.main([*arguments, "--resume", "--out", str(tmp_path / "out")]) == 1
+    assert "cannot change ['data']" in capsys.readouterr().err
 
 
 def test_errors_are_one_line(tmp_path, capsys):

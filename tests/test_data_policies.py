@@ -252,3 +252,22 @@ def test_in_compose_an_image_depends_on_seed_epoch_and_index_alone():
     np.testing.assert_array_equal(some, whole[[7, 0, 3]])
     for other in ({"seed": 5, "epoch": 2}, {"seed": 4, "epoch": 3}):
         assert not np.array_equal(augment(x, **other), whole)
+
+
+def test_callables_of_other_libraries_in_compose():
+    """Albumentations takes keywords and returns a dict; torchvision's returns PIL images."""
+    image = pytest.importorskip("PIL.Image")
+
+    class Albumentations:
+        def __call__(self, *args, force_apply=False, **data):
+            if args:
+                raise KeyError("You have to pass data to augmentations as named arguments")
+            return {"image": 255 - data["image"]}
+
+    class Torchvision:
+        def __call__(self, *args, **kwargs):
+            return image.fromarray(*args, **kwargs).transpose(image.Transpose.FLIP_LEFT_RIGHT)
+
+    x = np.stack([picture((8, 6, 3), seed).transpose(2, 0, 1) for seed in range(2)])
+    found = Compose([Torchvision(), Albumentations()])(x)
+    np.testing.assert_allclose(255 * found, 255.0 - x[..., ::-1], rtol=2**-22)

@@ -173,6 +173,7 @@ def test_large_means_do_not_cancel():
     x = 1e8 + RNG.random((5000, 2))
     naive = (x**2).mean(0) - x.mean(0) ** 2
     assert (abs(naive / x.var(0) - 1) > 0.1).any()
+    assert x.dtype == np.float64
     scale, pca = data.Standardize(), data.PCA()
     for batch in np.split(x, 10):
         scale.partial_fit(batch)
@@ -183,6 +184,12 @@ def test_large_means_do_not_cancel():
     np.testing.assert_allclose(
         pca.variance_[::-1], np.linalg.eigvalsh(np.cov(x.T, bias=True)), rtol=0, atol=4 * unit
     )
+
+    exact = (x - x.mean(0)) / x.std(0)
+    wide = 4 * EPS[np.float32] * abs(exact).max() + unit / x.std()
+    np.testing.assert_allclose(scale(x), exact, rtol=0, atol=wide)
+    np.testing.assert_allclose(pca(x), (x - x.mean(0)) @ pca.components_.T, rtol=0, atol=wide)
+    assert wide < 1e-5, "float32 around 1e8 has steps of 8"
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))

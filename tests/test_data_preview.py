@@ -27,7 +27,7 @@ def test_columns_are_what_training_gets(tmp_path, monkeypatch):
     plain = data.Compose([data.RandomAffine(20), data.RandomHorizontalFlip()])
     normalized = data.Compose([*plain.transforms, data.Normalize([0.4], [0.3])])
     index = np.array([3, 11])
-    for augment in (plain, normalized):
+    for augment in (plain, normalized, plain.transforms):
         data.plot_augmented(digits(), augment, tmp_path / "a.png", index=index, epochs=2, seed=5)
     for columns in seen:
         np.testing.assert_allclose(columns[0], digits()[index] / 255, rtol=1e-6)
@@ -37,6 +37,10 @@ def test_columns_are_what_training_gets(tmp_path, monkeypatch):
             bound = 8 * np.finfo(np.float32).eps / 0.3
             np.testing.assert_allclose(columns[1 + epoch], expected, rtol=0, atol=bound)
     assert not np.array_equal(seen[0][1], seen[0][2])
+    loader = data.Loader(digits()[:12], np.arange(12), 12, augment=plain, seed=5)
+    for epoch, (batch, labels) in enumerate(next(iter([*loader])) for _ in range(2)):
+        expected = plain(digits(), labels, seed=5, epoch=epoch)
+        np.testing.assert_array_equal(batch, expected)
 
 
 def test_mosaic():

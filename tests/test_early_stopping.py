@@ -21,6 +21,7 @@ def waits(values, **arguments):
         ([3, 2, 2, 2], {}, 2),
         ([3, 2, 2.5, 1.9], {"min_delta": 0.2}, 2),
         ([3, 2, 2.5, 1.7], {"min_delta": 0.2}, 0),
+        ([3, 2.9, 2.8, 2.7], {"min_delta": 0.25}, 0),  # small steps add up
         ([1, 2, 3], {"mode": "max"}, 0),
         ([1, 2, 3], {"monitor": "val_accuracy"}, 0),
         ([1, 2, 3], {"monitor": "accuracy", "mode": "min"}, 2),

@@ -143,6 +143,13 @@ OPS = {
     "linear without bias": (F.linear, [normal(3, 5), normal(2, 5), None], {}),
     "tanh takes y": (F.tanh, normal(2, 3), {}),
     "softmax takes y": (F.softmax, [normal(2, 3)], {"axis": 0}),
+    "avg_pool2d takes x_shape": (F.avg_pool2d, [normal(1, 2, 4, 4)], {"kernel_size": 2}),
+    "layer_norm": (
+        F.layer_norm,
+        [normal(6, 3), (3,), normal(3), normal(3, seed=1)],
+        {"eps": 1e-3},
+    ),
+    "dropout": (F.dropout, [normal(5, 4)], {"p": 0.3, "training": True, "seed": 7, "offset": 5}),
     "prelu": (F.prelu, [normal(4, 3), normal(3)], {}),
     "loss": (F.softmax_cross_entropy, [normal(4, 3), np.array([0, 1, 2, 0])], {}),
     "loss per sample": (

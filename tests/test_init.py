@@ -56,6 +56,8 @@ def test_uniform_weights_stay_within_their_bound(draw):
 def test_constants():
     for draw, value in ((init.zeros, 0), (init.ones, 1)):
         np.testing.assert_array_equal(draw((2, 3)), np.full((2, 3), value, np.float32))
+    for draw in (init.kaiming_normal, init.xavier_uniform, init.orthogonal):
+        assert draw((0, 0), rng=0).shape == (0, 0)
     assert init.constant((4,), 0.1, dtype=np.float64).tolist() == [0.1] * 4
 
 

@@ -55,6 +55,15 @@ def test_initialize_draws_every_layer_from_a_stream_of_its_own():
         expected = init.normal((30, 30), 0.05, rng=init.derive_seed(4, i))
         np.testing.assert_array_equal(model[i].weight.data, expected)
         assert (model[i].bias.data == 0.25).all()
+    init.initialize_(model, init.zeros)
+    assert not model[0].weight.data.any() and not model[0].bias.data.any()
+    assert init.initialize_(model, init.constant, value=2.0)[1].weight.data.max() == 2
+    with pytest.raises(ValueError, match=r"^initialize_: initializer must return shape \(30, 30\)"):
+        init.initialize_(model, lambda shape, rng, dtype: np.zeros(3))
+    draws = iter([np.zeros((30, 30))])
+    with pytest.raises(StopIteration):
+        init.initialize_(model, lambda shape, rng, dtype: next(draws))
+    assert model[0].weight.data.max() == 2
     with pytest.raises(ValueError, match=r"^initialize_: model must have a Linear"):
         init.initialize_(nn.Sequential(nn.ReLU()), init.normal)
 

@@ -136,6 +136,8 @@ def test_misuse_is_refused():
             train.find_lr(model, rule, batch, **arguments)
     with pytest.raises(ValueError, match="optimizer must be over the model's parameters"):
         train.find_lr(network(), rule, batch)
+    with pytest.raises(TypeError, match=r"data must be a Loader or a pair \(x, y\), got ndarray"):
+        train.find_lr(model, rule, batch[0])
     x = batch[0].copy()
     x[:] = np.nan
     loader = data.Loader(x, batch[1], 32)

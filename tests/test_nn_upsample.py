@@ -104,5 +104,9 @@ def test_wrong_arguments():
             nn.Upsample(**options)
     with pytest.raises(ValueError, match=r"^Upsample: x must be of rank 4, got shape \(3, 4\)"):
         nn.Upsample(2)(np.zeros((3, 4)))
+    with pytest.raises(TypeError, match=r"^Upsample: size must be one or two integers, got 2\.5"):
+        nn.Upsample(2.5)
+    with pytest.raises(TypeError, match=r"^Upsample: scale_factor must be .* numbers, got '3'"):
+        nn.Upsample(scale_factor="3")
     with pytest.raises(ValueError, match=r"^Upsample: x must be larger for scale_factor=0.1"):
         nn.Upsample(scale_factor=0.1)(images())

@@ -1,5 +1,7 @@
 """Averaged weights: SWA, EMA, their buffers and BatchNorm statistics."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -204,3 +206,16 @@ def test_misuse_is_refused():
             optim.EMA(model, decay)
     with pytest.raises(ValueError, match="model must have the parameters"):
         optim.AveragedModel(model).update_parameters(nn.Sequential(nn.Linear(2, 3)))
+
+
+def test_replaced_layers_are_followed_and_copies_go_on():
+    model = small_model()
+    average = optim.AveragedModel(model)
+    average.update_parameters(model)
+    model[5] = nn.Linear(36, 3, dtype=np.float64, seed=9)
+    twin = copy.deepcopy(average)
+    for one in (average, twin):
+        one.update_parameters(model)
+        mean = (small_model().state_dict()["5.weight"] + model[5].weight.data) / 2
+        close(one.module[5].weight.data, mean, 2)
+    assert not np.shares_memory(twin.module[5].weight.data, average.module[5].weight.data)

@@ -250,4 +250,9 @@ def test_bad_groups_are_refused():
         optimizer.add_param_group({"params": params[1]})
     with pytest.raises(TypeError, match=r"unknown \['nesterof'\]"):
         optimizer.add_param_group({"params": params[2], "nesterof": True})
+    for group, got in ((model, "Sequential"), ({"lr": 1.0}, r"\['lr'\]")):
+        with pytest.raises(TypeError, match=f"a group must be a dict with params, got {got}"):
+            optimizer.add_param_group(group)
+    with pytest.raises(TypeError, match=r"lr must be a number or a schedule, got '0\.1'"):
+        optim.SGD(params[2:], lr="0.1")
     assert len(optimizer.param_groups) == 1

@@ -127,5 +127,7 @@ def test_what_does_not_fit():
     model = models.lenet5()
     with pytest.raises(ValueError, match=r"^summary: input_shape must be .*, got \(1, 28, 28\)"):
         model.summary((1, 28, 28))
+    with pytest.raises(TypeError, match=r"^summary: input_shape must be a sequence, .* got 28"):
+        model.summary(28)
     with pytest.raises(ValueError, match=r"^summary: depth must be at least 1, got 0"):
         model.summary((1, 1, 28, 28), depth=0)

@@ -1,12 +1,14 @@
 """Exact resume with every callback active."""
 
 import json
+import threading
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from training import Scripted, StopAt, problem, same_tensors, setup
 
-from fastnn import optim, train
+from fastnn import data, optim, train
 
 
 class Mean(train.Callback):
@@ -28,6 +30,16 @@ class Mean(train.Callback):
         self.count, self.sum = state["count"], state["sum"]
 
 
+def optional(folder):
+    """The callbacks whose libraries are installed."""
+    if find_spec("tensorboardX"):
+        yield train.TensorBoard(folder / "board", every=1)
+    if find_spec("optuna"):
+        from optuna.trial import FixedTrial
+
+        yield train.OptunaPruning(FixedTrial({}))
+
+
 def run(folder, extra=(), resume=False, epochs=5):
     """A run with every callback, accumulation and a metric of the whole set."""
     metrics = {"accuracy": train.accuracy, "f1": train.F1()}
@@ -42,6 +54,7 @@ def run(folder, extra=(), resume=False, epochs=5):
         train.WeightAveraging(optim.EMA(trainer.model)),
         train.ModelCheckpoint(folder / "{epoch}.safetensors", save_best_only=False),
         train.CSVLogger(folder / "log.csv"),
+        *optional(folder),
         train.JSONLLogger(folder / "log.jsonl", every=2),
         *extra,
     ]
@@ -86,6 +99,39 @@ def test_resume_with_every_callback_is_bitwise(stop, tmp_path):
     assert untimed(lines[0]) == untimed(lines[1])
 
 
+@pytest.mark.parametrize("stop", [2, 10, 13])
+def test_resume_with_mixed_batches_made_ahead_is_bitwise(stop, tmp_path):
+    def fit(callbacks=(), resume=False):
+        trainer, _ = setup()
+        loader = data.Loader(*problem(), 10, mix=data.Mixup(3), prefetch=3)
+        return trainer.fit(loader, 2, callbacks=callbacks, out=tmp_path, resume=resume)
+
+    expected = fit()
+    state = (tmp_path / train.LAST).rename(tmp_path / "whole")
+    assert len(fit([StopAt(stop)]).steps) == stop
+    assert fit(resume=True).steps == expected.steps
+    same_tensors(state, tmp_path / train.LAST)
+
+
+@pytest.mark.parametrize("end", ["stop", "exception", "last epoch"])
+def test_a_loader_that_makes_batches_ahead_ends_with_the_run(end):
+    class Fail(train.Callback):
+        def on_batch_end(self, trainer, logs):
+            raise RuntimeError("broken")
+
+    before = threading.active_count()
+    trainer, _ = setup()
+    loader = data.Loader(*problem(), 10, prefetch=3)
+    callbacks = {"stop": [StopAt(2)], "exception": [Fail()], "last epoch": []}[end]
+    try:
+        trainer.fit(loader, 1, callbacks=callbacks)
+    except RuntimeError as error:
+        kept = error  # with its traceback, which refers to the loop's variables
+        assert kept.__traceback__ is not None
+        assert threading.active_count() == before
+    assert threading.active_count() == before
+
+
 def test_resume_after_a_crash_leaves_no_row_twice(tmp_path):
     class Crash(train.Callback):
         def on_epoch_end(self, trainer, logs):
@@ -126,3 +172,16 @@ def test_state_that_cannot_be_saved_is_refused(tmp_path):
     trainer, loader = setup()
     with pytest.raises(TypeError, match="run must hold arrays and JSON values, got object"):
         trainer.fit(loader, 1, callbacks=[Odd()], out=tmp_path)
+
+
+def test_other_metrics_cannot_go_on_within_an_epoch(tmp_path):
+    """At the end of an epoch they can: nothing is summed up yet."""
+    trainer, loader = setup()
+    trainer.fit(loader, 1, callbacks=[StopAt(2)], out=tmp_path)
+    trainer, loader = setup(metrics={"f1": train.F1()})
+    with pytest.raises(ValueError, match=r"metrics must be those .*, accuracy, got f1"):
+        trainer.fit(loader, 1, out=tmp_path, resume=True)
+    trainer, loader = setup()
+    trainer.fit(loader, 1, out=tmp_path, resume=True)
+    trainer, loader = setup(metrics={"f1": train.F1()}, monitor="loss")
+    assert trainer.fit(loader, 2, out=tmp_path, resume=True).epochs[1]["f1"] > 0

@@ -244,14 +244,18 @@ def test_cross_validation_validates_every_sample_once():
 
     x = x.astype(np.float32)
     result = tune.cross_validate(recording, x, y, {"lr": 1e-2}, k=4, epochs=1, seed=3)
+    for found, (_, held_out) in zip(seen, data.kfold(y, 4, seed=3), strict=True):
+        np.testing.assert_array_equal(found, x[held_out])
     rows = np.concatenate(seen)
     assert np.array_equal(rows[np.lexsort(rows.T)], x[np.lexsort(x.T)])
     assert len(result.values) == 4 and result.mean == pytest.approx(np.mean(result.values))
     assert result.std == pytest.approx(np.std(result.values, ddof=1)) and "4 folds" in str(result)
     again = tune.cross_validate(build, x, y, {"lr": 1e-2}, k=4, epochs=1, seed=3)
     assert again.values == result.values
-    other = tune.cross_validate(build, x, y, {"lr": 1e-2}, k=4, epochs=1, seed=4)
-    assert other.values != result.values
+    seen.clear()
+    tune.cross_validate(recording, x, y, k=4, epochs=1, stratified=False)
+    for found, (_, held_out) in zip(seen, data.kfold(y, 4, stratify=False), strict=True):
+        np.testing.assert_array_equal(found, x[held_out])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from fastnn import data, models, nn, tune
+from fastnn import data, models, nn, optim, tune
 
 pytest.importorskip("optuna")
 pytest.importorskip("matplotlib")
@@ -45,6 +45,7 @@ def test_the_seven_steps_and_their_report(tmp_path):
     assert headings[:6] == ["1", "2", "3", "4", "5", "6"] and "## Result" in text
     for name in re.findall(r"!\[.*?\]\((.*?)\)", text):
         assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG", name
+    assert "suggestion lies outside" not in text
     assert "expected log 10 = 2.303" in text and "20 samples" in text and "suggested lr" in text
 
 
@@ -95,6 +96,30 @@ def test_a_given_lr_is_kept_and_a_validation_set_used(tmp_path, unseen):
     assert made.best.direction.name == "MINIMIZE" and len(made.studies) == 2
 
 
+def test_a_suggestion_outside_of_the_range_is_told(tmp_path, unseen):
+    made = recipe(tmp_path, {"lr": tune.LogUniform(1e-9, 1e-8)})
+    made.find_lr()
+    assert "suggestion lies outside" in made.report.path.read_text()
+
+
+def test_an_optimizer_of_ones_own_and_data_in_order_of_class(tmp_path, unseen, monkeypatch):
+    monkeypatch.setattr("fastnn.tune.recipe.CHECKED", 80)
+    x, y = digits()
+    order = np.argsort(y, kind="stable")
+    made = tune.Recipe(
+        build,
+        x[order],
+        y[order],
+        out=tmp_path,
+        validation=(x, y),
+        normalize=data.Standardize(),
+        build_optimizer=lambda model, params: optim.SGD(model.parameters(), params["lr"]),
+    )
+    assert len(np.unique(made._sample()[1])) == 10
+    made.find_lr()
+    assert list(made.space) == ["weight_decay", "lr"]
+
+
 class Deaf(nn.Linear):
     """Does not hear its input."""
 
@@ -115,6 +140,8 @@ def test_what_cannot_learn_is_not_searched(tmp_path):
     with pytest.raises(RuntimeError, match=r"step 2 failed, see .*report\.md: 20 samples"):
         made.run(**SMALL)
     assert not made.studies and "FAILED" in (tmp_path / "report.md").read_text()
+    made.overfit_small_batch(strict=False, steps=7)
+    assert "20 samples in 7 steps" in (tmp_path / "report.md").read_text()
 
 
 def test_recipe_errors(tmp_path):

@@ -62,6 +62,26 @@ FASTNN_INLINE void join_triples(Vec<T>* v) {
   v[0] = a, v[1] = b;
 }
 
+// Five pixels of three bytes in reverse order: reads the byte in front of them too, writes one behind them.
+inline constexpr bool kShufflesBytes =
+#if defined(__SSSE3__) || defined(__aarch64__)
+    true;
+#else
+    false;  // SSE2 has no shuffle of bytes
+#endif
+FASTNN_INLINE void reverse_five_triples(const uint8_t* p, uint8_t* dst) {
+  typedef uint8_t Bytes __attribute__((vector_size(16)));
+  Bytes v;
+  __builtin_memcpy(&v, p - 1, 16);
+  v = __builtin_shufflevector(v, v, 13, 14, 15, 10, 11, 12, 7, 8, 9, 4, 5, 6, 1, 2, 3, 0);
+  __builtin_memcpy(dst, &v, 16);
+}
+
+// n bytes, in steps of a vector: reads and writes up to a vector more.
+FASTNN_INLINE void copy_beyond(uint8_t* dst, const uint8_t* src, int64_t n) {
+  for (int64_t i = 0; i < n; i += kVectorBytes) store(dst + i, load(src + i));
+}
+
 // The n values from p, again and again: 8, 16 or 32 bytes of them, less than a vector.
 template <class T, int n>
 FASTNN_INLINE Vec<T> repeat(const T* p) {

@@ -78,20 +78,34 @@ void pack(const AugmentArgs<T>& a, const uint8_t* image, uint8_t* dst) {
       for (int64_t q = 0; q < a.c; ++q) *dst++ = image[i * a.stride_h + j * a.stride_w + q * a.stride_c];
 }
 
+// Images of a few KB anywhere in memory are over before the hardware has seen their pattern.
+inline constexpr int64_t kPrefetchBytes = 4096;
+
+template <class T>
+FASTNN_INLINE void prefetch_image(const AugmentArgs<T>& a, int64_t k) {
+  const uint8_t* image = a.x + a.index[k] * a.stride_n;
+  const int64_t bytes = rows_are_dense(a) && a.stride_h == a.w * a.c ? a.h * a.w * a.c : 0;
+  for (int64_t i = 0; i < bytes && i < kPrefetchBytes; i += 64) prefetch(image + i);
+}
+
 // The crop as bytes, band by band: use(band, first element, elements).
 template <class T, class Use>
 FASTNN_INLINE void for_bands(const AugmentArgs<T>& a, const Plan& plan, const uint8_t* image, int64_t row_step,
                              uint8_t* band, const Use& use) {
-  const int64_t row = a.ow * a.c, step = band_rows(row);
+  const int64_t row = a.ow * a.c, step = band_rows(row), top = plan.part.top;
+  const bool as_it_is = a.ow == a.w && plan.part.left == 0 && row_step == row && !plan.flip_h && !plan.flip_v;
+  if (as_it_is && top >= 0 && top + a.oh <= a.h) return use(image + top * row, 0, a.oh * row);
+  // Rows in front of this one have a vector of the image behind them.
+  const int64_t last_roomy = row_step > 0 && row_step >= a.w * a.c ? a.h - 1 - (kVectorBytes - 1) / row_step : 0;
   for (int64_t begin = 0; begin < a.oh; begin += step) {
     const int64_t end = begin + step < a.oh ? begin + step : a.oh;
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t from = padded_source(plan.part.top + (plan.flip_v ? a.oh - 1 - i : i), a.h, a.padding);
+      const int64_t from = padded_source(top + (plan.flip_v ? a.oh - 1 - i : i), a.h, a.padding);
       uint8_t* dst = band + (i - begin) * row;
       if (from < 0)
         __builtin_memset(dst, a.fill, static_cast<size_t>(row));
       else
-        stage_row(a, image + from * row_step, plan.part.left, plan.flip_h, dst);
+        stage_row(a, image + from * row_step, plan.part.left, plan.flip_h, from < last_roomy, dst);
     }
     use(band, begin * row, (end - begin) * row);
   }
@@ -155,11 +169,11 @@ void run(const AugmentArgs<T>& a) {
     shift[i] = static_cast<T>(-a.mean[i % a.c] / a.std[i % a.c]);
   }
   const Affine<T> by{factor, shift, period};
-  const bool streaming = can_stream(a.y, a.n * size) && size % kLanes<T> == 0 && a.cutout == 0 && a.erase == 0;
+  const bool streaming = can_stream(a.y, a.n * size) && size % kLanes<T> == 0;
   const PhiloxKeys keys(a.seed);
   char* scratch = cut.take<char>(0);
   const int64_t bytes = scratch_bytes(a), traffic = size * static_cast<int64_t>(sizeof(T)) + a.h * a.w * a.c;
-  const Pieces pieces(a.n, 65536 / traffic + 1);
+  const Pieces pieces(a.n, 131072 / traffic + 1);
   parallel_blocks(pieces.count, a.width, a.n * traffic, [&](int64_t piece, int worker) {
     Cutter own(scratch + worker * bytes);
     const Scratch<T> mine(a, own);

@@ -1,7 +1,7 @@
 // Rows of bytes: cropped, padded and flipped; and bytes or values made into values, a factor and a shift a channel.
 #pragma once
 
-#include "core/vec.h"
+#include "core/vec_shuffle.h"
 #include "cpu/elementwise.h"
 #include "ops/augment.h"
 
@@ -9,14 +9,17 @@ namespace fastnn::FASTNN_ISA {
 
 inline constexpr int64_t kPixelSlack = 64;  // bytes behind a staged row that may be written
 
-// n pixels in reverse order. Three channels go as words of four bytes, the fourth of which the next pixel
-// covers; the last pixel of the source, which comes first, must not be read past.
+// n pixels in reverse order. Three channels go five pixels at a time, or as words of four bytes whose fourth
+// the next pixel covers; neither may read past the last pixel of the source, which comes first.
 FASTNN_INLINE void reverse_pixels(uint8_t* dst, const uint8_t* src, int64_t n, int64_t c) {
   if (n == 0) return;
   const uint8_t* from = src + (n - 1) * c;
   if (c == 3) {
-    __builtin_memcpy(dst, from, 3);
-    for (int64_t i = 1; i < n; ++i) {
+    int64_t i = 0;
+    if constexpr (kShufflesBytes)
+      for (; i + 5 < n; i += 5) reverse_five_triples(from - 3 * (i + 4), dst + 3 * i);
+    if (i == 0) __builtin_memcpy(dst, from, 3), i = 1;
+    for (; i < n; ++i) {
       uint32_t word;
       __builtin_memcpy(&word, from - 3 * i, 4);
       __builtin_memcpy(dst + 3 * i, &word, 4);
@@ -44,24 +47,29 @@ FASTNN_INLINE int64_t padded_source(int64_t i, int64_t n, AugmentPadding mode) {
   return -1;
 }
 
-// ow pixels of the padded row from column `left` on, which may be negative; reversed if `flip`.
+// ow pixels of the padded row from column `left` on, which may be negative; reversed if `flip`. A vector behind
+// the row may be read if `roomy`, and behind dst be written.
 template <class T>
-void stage_row(const AugmentArgs<T>& a, const uint8_t* row, int64_t left, bool flip, uint8_t* dst) {
+FASTNN_INLINE void stage_row(const AugmentArgs<T>& a, const uint8_t* row, int64_t left, bool flip, bool roomy,
+                             uint8_t* dst) {
   const int64_t c = a.c, n = a.ow;
-  const auto bytes = static_cast<size_t>(c);
   const int64_t begin = left < 0 ? (-left < n ? -left : n) : 0;
   const int64_t inside = a.w - left < n ? a.w - left : n, end = inside > begin ? inside : begin;
   if (flip)
     reverse_pixels(dst + (n - end) * c, row + (left + begin) * c, end - begin, c);
+  else if (roomy)
+    copy_beyond(dst + begin * c, row + (left + begin) * c, (end - begin) * c);
   else
     __builtin_memcpy(dst + begin * c, row + (left + begin) * c, static_cast<size_t>((end - begin) * c));
+  if (a.padding == AugmentPadding::constant) {
+    const int64_t before = begin * c, after = (n - end) * c;
+    __builtin_memset(flip ? dst + n * c - before : dst, a.fill, static_cast<size_t>(before));
+    __builtin_memset(flip ? dst : dst + end * c, a.fill, static_cast<size_t>(after));
+    return;
+  }
   const auto outside = [&](int64_t j) {
-    uint8_t* to = dst + (flip ? n - 1 - j : j) * c;
     const int64_t from = padded_source(left + j, a.w, a.padding);
-    if (from < 0)
-      __builtin_memset(to, a.fill, bytes);
-    else
-      __builtin_memcpy(to, row + from * c, bytes);
+    __builtin_memcpy(dst + (flip ? n - 1 - j : j) * c, row + from * c, static_cast<size_t>(c));
   };
   for (int64_t j = 0; j < begin; ++j) outside(j);
   for (int64_t j = end; j < n; ++j) outside(j);

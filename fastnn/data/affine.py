@@ -40,8 +40,10 @@ class Affine(Preprocess):
         self._need_shape("", "x", x)
         out = self._out(out, x.shape)
         shift, scale, low = self._affine()
-        centre = self._like(shift, x).astype(out.dtype)
-        np.subtract(x, centre, out=out, dtype=out.dtype, casting="same_kind")
+        # float64 for what float32 does not hold exactly: a mean may be large, a difference small
+        wide = np.result_type(x, out)
+        centre = self._like(shift, x).astype(wide)
+        np.subtract(x, centre, out=out, dtype=wide, casting="same_kind")
         if scale is not None:
             out *= self._like(scale, x).astype(out.dtype)
         if low:

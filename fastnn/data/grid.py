@@ -7,8 +7,8 @@ import numpy as np
 
 from .._figure import new_figure
 from .crops import resize
-from .fused import Normalize
-from .transforms import Compose
+from .fused import Fused, Normalize
+from .transforms import Compose, ImageTransform
 
 WHITE = 1.0
 INCHES = 0.85
@@ -19,7 +19,7 @@ DPI = 110
 
 def plot_augmented(
     x: np.ndarray,
-    augment: Compose,
+    augment: Compose | Sequence[Fused | ImageTransform],
     path: str | os.PathLike[str],
     *,
     index: np.ndarray | None = None,
@@ -36,7 +36,7 @@ def plot_augmented(
     ----------
     x : uint8 ndarray (N, C, H, W), C = 1 or 3
         The data set.
-    augment : Compose
+    augment : Compose or a sequence of transforms
         A :class:`Normalize` in it is undone for the picture.
     path : path
         PNG file to write.
@@ -68,8 +68,9 @@ def plot_augmented(
         )
     if len(rows) != len(index):
         raise ValueError(f"plot_augmented: labels must be {len(index)}, got {len(rows)}")
+    compose = augment if isinstance(augment, Compose) else Compose(augment)
     columns = [
-        _shown(augment(x, index, seed=seed, epoch=epoch), augment) for epoch in range(epochs)
+        _shown(compose(x, index, seed=seed, epoch=epoch), compose) for epoch in range(epochs)
     ]
     h, w = columns[0].shape[2:]
     original = x[index] if x.shape[2:] == (h, w) else resize(x[index], (h, w))
@@ -97,9 +98,9 @@ def plot_augmented(
     figure.savefig(path, dpi=DPI)
 
 
-def _shown(batch: np.ndarray, augment: Compose) -> np.ndarray:
+def _shown(batch: np.ndarray, compose: Compose) -> np.ndarray:
     """Values from 0 to 1 again."""
-    for transform in augment.transforms:
+    for transform in compose.transforms:
         if isinstance(transform, Normalize):
             mean, std = (np.reshape(v, (1, -1, 1, 1)) for v in (transform.mean, transform.std))
             batch = batch * std + mean

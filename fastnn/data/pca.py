@@ -17,7 +17,8 @@ class PCA(Preprocess):
     / n over the samples, each taken as one vector of its D values: the new coordinates are
     uncorrelated. The matrix takes 8 D^2 bytes and the decomposition, at the first use after
     fitting, some 10 D^3 operations: images up to about 64 x 64. Decompositions are float64, the
-    products of the call :func:`fastnn.functional.linear` in ``dtype``.
+    products of the call :func:`fastnn.functional.linear` in ``dtype``. To keep K < D of them, call
+    it on the data before the :class:`Loader`, whose batches have the shape of their samples.
 
     Parameters
     ----------
@@ -167,9 +168,10 @@ class PCA(Preprocess):
         self._need_fit()
         self._need_shape("", "x", x)
         out = self._out(out, self._result(x))
-        rows = x.reshape(len(x), self._mean.size).astype(self.dtype)
-        rows -= self._mean.astype(self.dtype)
-        out[...] = linear(rows, self._matrix("forward")).reshape(out.shape)
+        wide = np.result_type(x, self.dtype)  # as in Affine
+        rows = np.subtract(x.reshape(len(x), self._mean.size), self._mean, dtype=wide)
+        matrix = self._matrix("forward")
+        out[...] = linear(rows.astype(self.dtype, copy=False), matrix).reshape(out.shape)
         return out
 
     def inverse(self, y: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:

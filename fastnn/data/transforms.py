@@ -2,11 +2,13 @@
 
 The seam between the two is an image: a uint8 array (H, W, C). A callable of one's own, of this
 package, of torchvision or of albumentations comes first in a :class:`Compose` and is called as
-``f(image, rng)`` if it takes two positional arguments, else as ``f(image)``. It returns an image of
-uint8, (H, W, C) or (H, W), as an array or as anything that NumPy makes one of, such as a PIL
-image; all images of a batch must come out in one size. ``rng`` is a ``numpy.random.Generator`` that
-is a pure function of (seed, epoch, sample index), shared by the callables of one image, so that an
-image's augmentation depends neither on threads nor on the batch it is in.
+``f(image, rng)`` if it takes two positional arguments, else as ``f(image)``; albumentations' as
+``f(image=image)["image"]``. It returns an image of uint8, (H, W, C) or (H, W), as an array or as
+anything that NumPy makes one of, such as a PIL image; all images of a batch must come out in one
+size. Callables without ``rng`` have a randomness of their own. ``rng`` is a
+``numpy.random.Generator`` that is a pure function of (seed, epoch, sample index), shared by the
+callables of one image, so that an image's augmentation depends neither on threads nor on the batch
+it is in.
 """
 
 import inspect
@@ -162,12 +164,14 @@ class Compose:
 def _caller(f: Any) -> Callable[[Any, np.random.Generator], Any]:
     """``f`` as a function of two arguments."""
     try:
-        parameters = inspect.signature(f).parameters.values()
+        parameters = inspect.signature(f).parameters
     except (TypeError, ValueError):  # builtins without a signature
         return lambda image, rng: f(image)
+    if "force_apply" in parameters:  # albumentations
+        return lambda image, rng: f(image=image)["image"]
     needed = [
         p
-        for p in parameters
+        for p in parameters.values()
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
     ]
     return (lambda image, rng: f(image, rng)) if len(needed) >= 2 else (lambda image, rng: f(image))

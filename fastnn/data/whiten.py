@@ -9,6 +9,8 @@ from .pca import PCA
 class PCAWhitening(PCA):
     """Uncorrelated coordinates of variance 1: y_i = U_i^T (x - mean) / sqrt(variance_i + eps).
 
+    Attributes are those of :class:`PCA`.
+
     Parameters
     ----------
     n_components : int or float in (0, 1), optional
@@ -18,8 +20,6 @@ class PCAWhitening(PCA):
         noise, are not blown up. It is in units of the data squared: 1e-5 fits values around 1.
     dtype : float32 or float64
         Of the result.
-
-    Attributes are those of :class:`PCA`.
     """
 
     STATE = {**PCA.STATE, "eps": 0}  # noqa: RUF012
@@ -56,14 +56,14 @@ class ZCAWhitening(PCAWhitening):
     Of all whitenings the one that changes the data least: results have the shape of the samples,
     and images still look like images, with their edges strengthened.
 
+    Attributes are those of :class:`PCA`.
+
     Parameters
     ----------
     eps : float
         As in :class:`PCAWhitening`.
     dtype : float32 or float64
         Of the result.
-
-    Attributes are those of :class:`PCA`.
 
     References
     ----------

@@ -10,19 +10,29 @@ from .gains import calculate_gain, fans
 from .seeds import Rng
 
 
-def zeros(shape: Sequence[int], *, dtype: DTypeLike = np.float32) -> np.ndarray:
-    """Array of zeros, the start of a bias."""
-    return np.zeros(tuple(shape), dtype)
-
-
-def ones(shape: Sequence[int], *, dtype: DTypeLike = np.float32) -> np.ndarray:
-    """Array of ones, the start of a norm's weight."""
-    return np.ones(tuple(shape), dtype)
-
-
-def constant(shape: Sequence[int], value: float, *, dtype: DTypeLike = np.float32) -> np.ndarray:
-    """Array filled with ``value``."""
+def constant(
+    shape: Sequence[int],
+    value: float,
+    *,
+    rng: Rng | None = None,
+    dtype: DTypeLike = np.float32,
+) -> np.ndarray:
+    """Array filled with ``value``; ``rng`` is taken, as by all initialisers, and not used."""
     return np.full(tuple(shape), value, dtype)
+
+
+def zeros(
+    shape: Sequence[int], *, rng: Rng | None = None, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Array of zeros, the start of a bias; for a weight, all units then learn the same."""
+    return constant(shape, 0, dtype=dtype)
+
+
+def ones(
+    shape: Sequence[int], *, rng: Rng | None = None, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Array of ones, the start of a norm's weight."""
+    return constant(shape, 1, dtype=dtype)
 
 
 def normal(
@@ -92,7 +102,7 @@ def _kaiming_std(shape: Sequence[int], mode: str, nonlinearity: str, a: float | 
         raise ValueError(f"kaiming: mode must be 'fan_in' or 'fan_out', got {mode!r}")
     fan_in, fan_out = fans(shape)
     fan = fan_in if mode == "fan_in" else fan_out
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+    return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))  # an empty weight has fan 0
 
 
 def kaiming_normal(
@@ -144,7 +154,7 @@ def kaiming_uniform(
 
 
 def _xavier_std(shape: Sequence[int], gain: float) -> float:
-    return gain * math.sqrt(2 / sum(fans(shape)))
+    return gain * math.sqrt(2 / max(sum(fans(shape)), 1))
 
 
 def xavier_normal(

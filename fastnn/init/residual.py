@@ -80,8 +80,9 @@ def fixup_(model: "M", *, seed: int = 0) -> "M":
     layers of a branch are Kaiming-normal times L^(-1 / (2m - 2)), all others Kaiming-normal, and
     biases start at 0.
 
-    These are the rules 1 and 2 of the paper. Of its rule 3, the biases are those of the layers
-    (build them with ``bias=True``); the scalar multiplier of a branch is left out.
+    These are the rules 1 and 2 of the paper; rule 3, the scalar multiplier and biases of a branch,
+    is a matter of the network: :func:`fastnn.nn.fixup_block` has them. Every ``nn.Affine`` starts
+    anew.
 
     Parameters
     ----------
@@ -103,6 +104,7 @@ def fixup_(model: "M", *, seed: int = 0) -> "M":
     Zhang, Dauphin and Ma, "Fixup initialization: residual learning without normalization",
     ICLR 2019, section 3.
     """
+    from ..nn.affine import Affine
     from ..nn.norm import BatchNorm
     from ..nn.sample_norm import SampleNorm
 
@@ -117,6 +119,9 @@ def fixup_(model: "M", *, seed: int = 0) -> "M":
         if not branch:
             raise ValueError(f"fixup_: the body of {name or 'model'} has no Linear or convolution")
     initialize_(model, kaiming_normal, seed=seed)
+    for module in model.modules():
+        if isinstance(module, Affine):
+            module.reset_parameters(seed)
     for branch in branches:
         for layer in branch[:-1]:
             scale = len(branches) ** (-1 / (2 * len(branch) - 2))

@@ -48,7 +48,7 @@ def initialize_(
     ----------
     model : Module
     initializer : function
-        ``init.xavier_normal``, ``init.orthogonal``, ...: called with the shape
+        ``init.xavier_normal``, ``init.orthogonal``, ... or one of your own: called with the shape
         (out, in / groups, *kernel), ``rng``, ``dtype`` and ``options``.
     seed : int
         Every layer draws from a stream of its own, derived from this.
@@ -64,7 +64,8 @@ def initialize_(
     Raises
     ------
     ValueError
-        The model has no such layer, or from the initializer.
+        The model has no such layer, or the initializer raises it or returns another shape;
+        the model is as it was then.
 
     Examples
     --------
@@ -73,9 +74,15 @@ def initialize_(
     layers = weighted_layers(model)
     if not layers:
         raise ValueError("initialize_: model must have a Linear or a convolution, got none")
-    for index, (_, layer) in enumerate(layers):
-        rng, dtype = derive_seed(seed, index), layer.weight.data.dtype
-        layer.set_weight(initializer(layer.fan_shape, rng=rng, dtype=dtype, **options))
-        if layer.bias is not None:
-            layer.bias.data.fill(bias)
+    with undone_on_error(model):
+        for index, (_, layer) in enumerate(layers):
+            rng, dtype = derive_seed(seed, index), layer.weight.data.dtype
+            weight = initializer(layer.fan_shape, rng=rng, dtype=dtype, **options)
+            if weight.shape != (shape := layer.fan_shape):
+                raise ValueError(
+                    f"initialize_: initializer must return shape {shape}, got {weight.shape}"
+                )
+            layer.set_weight(weight)
+            if layer.bias is not None:
+                layer.bias.data.fill(bias)
     return model

@@ -17,6 +17,7 @@ from .resnet import (
     resnet50,
     resnet56,
 )
+from .resnet9 import resnet9
 from .small import digits_cnn, lenet5, mlp, mnist_cnn
 from .transfer import (
     discriminative_groups,
@@ -55,6 +56,7 @@ __all__ = [
     "mobilenet_v2",
     "reset_head",
     "resnet",
+    "resnet9",
     "resnet18",
     "resnet20",
     "resnet32",

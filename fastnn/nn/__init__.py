@@ -1,6 +1,7 @@
 """Layers: forward, backward, parameters and state, with PyTorch's names and ``state_dict`` keys."""
 
 from .activation import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh
+from .affine import Affine, fixup_block
 from .branches import Concat, Residual
 from .dropout import (
     AlphaDropout,
@@ -39,6 +40,7 @@ __all__ = [
     "SELU",
     "Activation",
     "AdaptiveAvgPool2d",
+    "Affine",
     "AlphaDropout",
     "AvgPool2d",
     "BCEWithLogitsLoss",
@@ -84,6 +86,7 @@ __all__ = [
     "Tanh",
     "Upsample",
     "VanillaDropout",
+    "fixup_block",
     "forward_hooks",
     "fusion_enabled",
     "pre_activation_block",

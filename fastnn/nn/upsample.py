@@ -30,6 +30,8 @@ class Upsample(Module):
     ValueError
         Not just one of ``size`` and ``scale_factor`` is given, or an argument is out of range;
         from ``forward``: the rank of ``x`` is not 4, or the output would be empty.
+    TypeError
+        ``size`` holds anything but integers, or ``scale_factor`` anything but numbers.
 
     Notes
     -----
@@ -57,6 +59,10 @@ class Upsample(Module):
             raise ValueError(f'Upsample: align_corners must be None for "nearest", got {mode!r}')
         name, given = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
         pair = given if isinstance(given, tuple) else (given, given)
+        number = int if scale_factor is None else (int, float)
+        if not all(isinstance(value, number) for value in pair):
+            word = "integers" if scale_factor is None else "numbers"
+            raise TypeError(f"Upsample: {name} must be one or two {word}, got {given!r}")
         if len(pair) != 2 or not all(v is not None and 0 < v < float("inf") for v in pair):
             raise ValueError(f"Upsample: {name} must be one or two numbers above 0, got {given}")
         self.size, self.scale_factor = size, scale_factor

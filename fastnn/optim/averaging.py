@@ -39,6 +39,8 @@ class AveragedModel(Module):
     """
 
     n_averaged: np.ndarray
+    _transient = ("_saved", "_plan")
+    _plan: "_Plan | None" = None
 
     def __init__(self, model: Module, *, use_buffers: bool = False) -> None:
         self.module = copy.deepcopy(model)
@@ -62,28 +64,23 @@ class AveragedModel(Module):
         ValueError
             The model's parameters are not those of the copy.
         """
-        share = self.weight_of_new() if self.n_averaged else 1.0
-        own, new = _arrays(self.module), _arrays(model)
-        shapes = [{name: a.shape for name, a in arrays.items()} for arrays in (own, new)]
-        if shapes[0] != shapes[1]:
+        if self._plan is None:
+            self._plan = _Plan(self.module, self.use_buffers)
+        own, new = self._plan.arrays, dict(model._named_state())
+        if own.keys() != new.keys() or any(new[n].shape != a.shape for n, a in own.items()):
+            shapes = [{name: a.shape for name, a in arrays.items()} for arrays in (new, own)]
             raise ValueError(
                 "update_parameters: model must have the parameters and buffers of the model that "
-                f"was copied, got {shapes[1]}, need {shapes[0]}"
+                f"was copied, got {shapes[0]}, need {shapes[1]}"
             )
-        buffers = {name for name, _ in self.module.named_buffers()}
-        blended: dict[np.dtype, list[str]] = {}
-        for name, array in own.items():
-            floating = array.dtype.kind == "f"
-            if share < 1 and floating and (self.use_buffers or name not in buffers):
-                blended.setdefault(array.dtype, []).append(name)
-            else:
-                np.copyto(array, new[name])
-        for names in blended.values():
+        for name in self._plan.copied if self.n_averaged else own:
+            np.copyto(own[name], new[name])
+        for names in self._plan.blended if self.n_averaged else ():
             # An SGD step whose gradient is avg - w, in one pass and without a temporary array.
             F.sgd_step_(
                 [own[name] for name in names],
                 [new[name] for name in names],
-                lr=share,
+                lr=self.weight_of_new(),
                 weight_decay=1.0,
                 grad_scale=-1.0,
             )
@@ -142,10 +139,21 @@ class EMA(AveragedModel):
         return 1 - (min(self.decay, (1 + n) / (10 + n)) if self.warmup else self.decay)
 
 
-def _arrays(model: Module) -> dict[str, np.ndarray]:
-    """Parameters and buffers themselves, not copies, by name."""
-    parameters = {name: parameter.data for name, parameter in model.named_parameters()}
-    return parameters | dict(model.named_buffers())
+class _Plan:
+    """What an update writes to: all arrays by name, the names of those to blend, of one dtype
+    together, and of those to copy."""
+
+    def __init__(self, module: Module, use_buffers: bool) -> None:
+        self.arrays = dict(module._named_state())
+        buffers = {name for name, _ in module.named_buffers()}
+        by_dtype: dict[np.dtype, list[str]] = {}
+        self.copied: list[str] = []
+        for name, array in self.arrays.items():
+            if array.dtype.kind == "f" and (use_buffers or name not in buffers):
+                by_dtype.setdefault(array.dtype, []).append(name)
+            else:
+                self.copied.append(name)
+        self.blended = list(by_dtype.values())
 
 
 def update_bn(loader: Iterable[np.ndarray | tuple[np.ndarray, np.ndarray]], model: Module) -> None:

@@ -102,6 +102,8 @@ class FlatGroup:
 
     def by_count(self, indices: list[int]) -> list[list[int]]:
         """The indices, those with equal counts together."""
+        if len({self.counts[index] for index in indices}) == 1:
+            return [indices]
         together: dict[int, list[int]] = {}
         for index in indices:
             together.setdefault(self.counts[index], []).append(index)

@@ -104,6 +104,9 @@ class Optimizer:
     def _complete(self, group: Mapping[str, Any]) -> dict[str, Any]:
         """The group with all hyper-parameters, checked."""
         rule = type(self).__name__
+        if not isinstance(group, Mapping) or "params" not in group:
+            got = str(list(group)) if isinstance(group, Mapping) else type(group).__name__
+            raise TypeError(f"{rule}: a group must be a dict with params, got {got}")
         unknown = group.keys() - self.defaults.keys() - {"params", "regularizer"}
         if unknown:
             known = sorted(self.defaults)
@@ -121,6 +124,8 @@ class Optimizer:
         made = {**self.defaults, **group, "params": params}
         penalty = made.pop("regularizer", self.regularizer)
         for name, value in made.items():
+            if isinstance(value, str):
+                raise TypeError(f"{rule}: {name} must be a number or a schedule, got {value!r}")
             if isinstance(value, int | float) and not 0 <= value < math.inf:
                 raise ValueError(f"{rule}: {name} must be at least 0 and finite, got {value}")
         if penalty is not None:
@@ -197,21 +202,19 @@ class Optimizer:
                 raise ValueError(f"step: {name} must be above 0, got {value}")
         groups = [self._current(group) for group in self.param_groups]
         active = [flat.active() for flat in self._flats]
-        grads = [
-            flat.chosen(flat.grad, flat.grad_views, indices)
-            for flat, indices in zip(self._flats, active, strict=True)
-        ]
-        if max_value is not None and grad_scale:
-            bound = max_value / abs(grad_scale)
-            for role in grads:
-                for array in [role] if isinstance(role, np.ndarray) else role:
-                    np.clip(array, -bound, bound, out=array)
         norm = None
-        if max_norm is not None:
-            norm = abs(grad_scale) * math.hypot(*map(F.global_norm, grads))
-            if not math.isfinite(norm):
-                return norm
-            grad_scale *= min(1.0, max_norm / norm) if norm > 0 else 1.0
+        if max_norm is not None or max_value is not None:
+            grads = [
+                flat.chosen(flat.grad, flat.grad_views, indices)
+                for flat, indices in zip(self._flats, active, strict=True)
+            ]
+            if max_value is not None and grad_scale:
+                _clip(grads, max_value / abs(grad_scale))
+            if max_norm is not None:
+                norm = abs(grad_scale) * math.hypot(*map(F.global_norm, grads))
+                if not math.isfinite(norm):
+                    return norm
+                grad_scale *= min(1.0, max_norm / norm) if norm > 0 else 1.0
         self.steps += 1
         for group, flat, indices in zip(groups, self._flats, active, strict=True):
             for index in indices:
@@ -294,3 +297,10 @@ class Optimizer:
                 for name, views in flat.state_views.items():
                     np.copyto(views[i], state["state"][index + i][name])
             index += len(flat.params)
+
+
+def _clip(roles: Iterable[Role], bound: float) -> None:
+    """Clip every value to [-bound, bound], in place."""
+    for role in roles:
+        for array in [role] if isinstance(role, np.ndarray) else role:
+            np.clip(array, -bound, bound, out=array)

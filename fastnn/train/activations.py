@@ -116,6 +116,8 @@ def activation_statistics(model: Module, x: np.ndarray) -> ActivationStatistics:
     ------
     ValueError
         ``x`` is empty.
+    TypeError
+        ``x`` is no ndarray.
 
     References
     ----------
@@ -128,6 +130,8 @@ def activation_statistics(model: Module, x: np.ndarray) -> ActivationStatistics:
     >>> print(statistics)
     >>> statistics.plot("activations.png")
     """
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"activation_statistics: x must be an ndarray, got {type(x).__name__}")
     if x.size == 0:
         raise ValueError(f"activation_statistics: x must not be empty, got shape {x.shape}")
     layers: list[LayerStatistics] = []

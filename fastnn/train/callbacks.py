@@ -36,10 +36,11 @@ def monitored(owner: str, monitor: str, logs: Logs) -> float:
 class EarlyStopping(Callback):
     """Stop when ``monitor`` has not improved for ``patience`` epochs; go back to the best weights.
 
-    With s[t] the smoothed value after epoch t, an epoch improves if s[t] is better than the best
-    s before it by more than ``min_delta``. Smoothing is the exponential mean without bias,
-    m[t] = b * m[t-1] + (1 - b) * v[t], s[t] = m[t] / (1 - b^t): with a noisy measure a single
-    lucky epoch neither prolongs the run nor ends it. The best weights are those of the best v[t].
+    With s[t] the smoothed value after epoch t, an epoch improves if s[t] is better by more than
+    ``min_delta`` than at the last epoch that improved. Smoothing is the exponential mean without
+    bias, m[t] = b * m[t-1] + (1 - b) * v[t], s[t] = m[t] / (1 - b^t): with a noisy measure a
+    single lucky epoch neither prolongs the run nor ends it. The best weights are those of the best
+    v[t].
 
     Parameters
     ----------

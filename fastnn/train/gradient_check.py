@@ -129,14 +129,14 @@ def gradient_check(
     loss : callable (outputs, targets) -> (loss, gradient), optional
         None: softmax cross entropy.
     backward : callable, optional
-        Of a function: takes ``dy``; then ``saved`` if there is one, the output if that argument is
-        called ``y``, or else the arrays ``x``; then ``options``. Returns the gradients of the float
-        arrays in order, None for one that is not to be checked. None: the function's name +
-        "_backward" in ``fastnn.functional``.
+        Of a function: takes ``dy``; then ``saved`` if there is one, the output or the input's shape
+        if that argument is called ``y`` or ``x_shape``, or else the arrays ``x``; then ``options``.
+        Returns the gradients of the float arrays in order, None for one that is not to be checked.
+        None: the function's name + "_backward" in ``fastnn.functional``.
     options : mapping, optional
         Keyword arguments of a function and its backward.
     coordinates : int, optional
-        Values compared per array, chosen at random; None: all.
+        Values compared per array, chosen at random; None: all. Each takes four forwards.
     h : float
         Step, multiplied by max(1, abs(w)).
     rtol : float

@@ -140,7 +140,12 @@ class TensorBoard(Callback):
     def on_train_begin(self, trainer: "Trainer") -> None:
         steps = len(trainer.history.steps)
         # What a run that broke off wrote after its checkpoint is hidden by TensorBoard.
-        self._writer = self._make(str(self.log_dir), purge_step=steps + 1 if steps else None)
+        # The suffix keeps a run that is resumed within a second from writing over its own file.
+        self._writer = self._make(
+            str(self.log_dir),
+            purge_step=steps + 1 if steps else None,
+            filename_suffix=f".{steps}",
+        )
 
     def on_batch_end(self, trainer: "Trainer", logs: Logs) -> None:
         if self.every is not None and logs["step"] % self.every == 0:

@@ -122,6 +122,8 @@ def find_lr(
     ValueError
         The rates do not increase from above 0, there are fewer than 10 steps, ``diverge`` is not
         above 1, or the optimizer has none of the model's parameters.
+    TypeError
+        ``data`` is neither.
     FloatingPointError
         The very first loss or gradient is not finite.
 
@@ -138,10 +140,14 @@ def find_lr(
         raise ValueError(f"find_lr: num_iter must be at least 10, got {num_iter}")
     if not diverge > 1:
         raise ValueError(f"find_lr: diverge must be above 1, got {diverge}")
+    pair = isinstance(data, tuple | list) and len(data) == 2
+    if not (pair or hasattr(data, "state_dict")):
+        kind = type(data).__name__
+        raise TypeError(f"find_lr: data must be a Loader or a pair (x, y), got {kind}")
     clone, rule = copy.deepcopy((model, optimizer))
     clone.train()
     criterion: Loss = CrossEntropyLoss() if loss is None else loss
-    loader = data if isinstance(data, Loader) else Loader(*data, batch_size)
+    loader = Loader(*data, batch_size) if isinstance(data, tuple | list) else data
     position = loader.state_dict()
     rates = np.geomspace(start_lr, end_lr, num_iter)
     losses: list[float] = []

@@ -24,24 +24,6 @@ class Metric:
         raise NotImplementedError
 
 
-class _Mean(Metric):
-    """Mean over samples of a function of a batch."""
-
-    def __init__(self, function: MetricFunction) -> None:
-        self.function = function
-
-    def counts(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        value: Any = self.function(outputs, targets)
-        if np.ndim(value) != 0:
-            raise TypeError(
-                f"it must return a number, got {type(value).__name__} of shape {np.shape(value)}"
-            )
-        return np.array([float(value) * len(outputs), len(outputs)])
-
-    def value(self, counts: np.ndarray) -> float:
-        return float(counts[0] / counts[1])
-
-
 RESERVED = ("epoch", "loss", "lr", "samples_per_second", "seconds", "step")
 """Columns of the history that no metric may have for a name."""
 
@@ -67,50 +49,84 @@ class Totals:
                 "Trainer: metrics must be a mapping such as {'accuracy': train.accuracy}, "
                 f"got {type(metrics).__name__}"
             )
-        self._metrics: dict[str, Metric] = {}
         for name, metric in metrics.items():
             if name in RESERVED or name.startswith("val_"):
                 raise ValueError(
                     f"Trainer: metrics must not be named val_... or {', '.join(RESERVED)}, "
                     f"got {name!r}"
                 )
-            if not isinstance(metric, Metric) and (
-                isinstance(metric, type) or not callable(metric)
-            ):
+            instance = isinstance(metric, Metric)
+            if not instance and (isinstance(metric, type) or not callable(metric)):
                 raise TypeError(
                     f"Trainer: metrics[{name!r}] must be a function (outputs, targets) -> float or "
                     f"an instance of Metric, got {metric!r}"
                 )
-            self._metrics[name] = metric if isinstance(metric, Metric) else _Mean(metric)
-        self.sums: dict[str, np.ndarray] = {}
+        self._metrics = dict(metrics)
+        self.samples = 0
+        self._loss = self._weight = 0.0
+        self._sums: dict[str, Any] = {}  # floats of functions, arrays of Metrics
 
     def add(self, outputs: np.ndarray, targets: np.ndarray, loss: float, weight: float) -> None:
         """A batch whose mean loss counts ``weight`` times."""
-        self._add("loss", np.array([loss * weight, weight, len(outputs)]))
+        number = len(outputs)
+        self.samples += number
+        self._loss += loss * weight
+        self._weight += weight
         for name, metric in self._metrics.items():
             try:
-                counts = metric.counts(outputs, targets)
+                if isinstance(metric, Metric):
+                    counts: Any = metric.counts(outputs, targets)
+                else:
+                    counts = _number(metric(outputs, targets)) * number
             except Exception as error:
                 error.add_note(
                     f"raised by metric {name!r} for outputs {outputs.dtype} {outputs.shape} and "
                     f"targets {targets.dtype} {targets.shape}"
                 )
                 raise
-            self._add(name, counts)
-
-    def _add(self, name: str, counts: np.ndarray) -> None:
-        self.sums[name] = self.sums[name] + counts if name in self.sums else counts
-
-    @property
-    def samples(self) -> int:
-        """Samples added."""
-        return int(self.sums["loss"][2]) if self.sums else 0
+            self._sums[name] = self._sums[name] + counts if name in self._sums else counts
 
     def results(self) -> dict[str, float]:
         """Loss and metrics over all that was added."""
-        loss, weight, _ = self.sums["loss"]
-        values = {n: float(m.value(self.sums[n])) for n, m in self._metrics.items()}
-        return {"loss": float(loss / weight), **values}
+        values = {"loss": self._loss / self._weight}
+        for name, metric in self._metrics.items():
+            sums = self._sums[name]
+            value = metric.value(sums) if isinstance(metric, Metric) else sums / self.samples
+            values[name] = float(value)
+        return values
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The sums, as arrays of float64 or of a Metric's dtype."""
+        common = np.array([self.samples, self._loss, self._weight], np.float64)
+        return {"common": common, **{f"of.{n}": np.asarray(s) for n, s in self._sums.items()}}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from :meth:`state_dict`.
+
+        Raises
+        ------
+        ValueError
+            The state is of other metrics.
+        """
+        samples, self._loss, self._weight = state["common"].tolist()
+        self.samples = int(samples)
+        sums = {n.removeprefix("of."): array for n, array in state.items() if n != "common"}
+        if self.samples and sums.keys() != self._metrics.keys():
+            raise ValueError(
+                "Trainer.fit: metrics must be those of the run to resume within an epoch, "
+                f"{', '.join(sums) or 'none'}, got {', '.join(self._metrics) or 'none'}"
+            )
+        for name, array in sums.items():
+            whole = isinstance(self._metrics[name], Metric)
+            self._sums[name] = array if whole else float(array)
+
+
+def _number(value: Any) -> float:
+    if type(value) is not float and np.ndim(value) != 0:
+        raise TypeError(
+            f"it must return a number, got {type(value).__name__} of shape {np.shape(value)}"
+        )
+    return float(value)
 
 
 def target_classes(function: str, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:

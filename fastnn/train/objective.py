@@ -131,7 +131,7 @@ def _backward(
     options: Mapping[str, Any],
 ) -> Any:
     """The gradients, from a backward that is called by the conventions of the library."""
-    wanted = list(arrays)
+    given = list(arrays.values())
     if backward is None:
         name = f"{getattr(function, '__name__', function)}_backward"
         backward = getattr(functional, name, None)
@@ -140,12 +140,16 @@ def _backward(
                 f"gradient_check: backward must be given, as fastnn.functional has no {name}"
             )
         known = inspect.signature(backward).parameters
-        wanted = [name for name in arrays if name in known]  # a bias is not
+        given = [array for name, array in arrays.items() if name in known]  # a bias is not
+        options = {name: value for name, value in options.items() if name in known}
+    second = list(inspect.signature(backward).parameters)[1:2]
     if isinstance(result, tuple):
-        return backward(dy, result[1], **options)
-    if list(inspect.signature(backward).parameters)[1:2] == ["y"]:
-        return backward(dy, result, **options)
-    return backward(dy, *(arrays[name] for name in wanted), **options)
+        given = [result[1]]
+    elif second == ["y"]:
+        given = [result]
+    elif second == ["x_shape"]:
+        given = [np.shape(next(iter(arrays.values())))]
+    return backward(dy, *given, **options)
 
 
 def _names(function: Callable[..., Any], count: int) -> list[str]:

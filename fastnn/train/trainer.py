@@ -219,22 +219,27 @@ class Trainer:
     def _train_epoch(self, loader: Loader, interrupt: Interrupt, hooks: Sequence[Callback]) -> bool:
         """The rest of the epoch; False if it was broken off."""
         start, before = time.perf_counter(), self._seconds
-        complete = self._totals.samples > 0 and loader.position == len(loader)
-        batches = iter(() if complete else loader)
-        while True:
-            logs, seen = self._update(islice(batches, self.accumulate))
-            if not seen:
-                return True
-            for batch in seen:
-                self._totals.add(*batch)
-            self.history.steps.append(logs["loss"])
-            self.history.learning_rates.append(logs["lr"])
-            logs["step"] = len(self.history.steps)
-            for callback in hooks:
-                callback.on_batch_end(self, logs)
-            self._seconds = before + time.perf_counter() - start
-            if self._stops(interrupt):
-                return False
+        if self._totals.samples > 0 and loader.position == len(loader):
+            return True
+        batches = iter(loader)
+        try:
+            while True:
+                logs, seen = self._update(islice(batches, self.accumulate))
+                if not seen:
+                    return True
+                for batch in seen:
+                    self._totals.add(*batch)
+                self.history.steps.append(logs["loss"])
+                self.history.learning_rates.append(logs["lr"])
+                logs["step"] = len(self.history.steps)
+                for callback in hooks:
+                    callback.on_batch_end(self, logs)
+                self._seconds = before + time.perf_counter() - start
+                if self._stops(interrupt):
+                    return False
+        finally:
+            # A loader that makes batches ahead ends its threads now, not when a traceback does.
+            getattr(batches, "close", lambda: None)()
 
     def _end_epoch(self, validation: Data | None, hooks: Sequence[Callback]) -> None:
         row: Logs = {
@@ -266,14 +271,15 @@ class Trainer:
             "steps": np.array(history.steps, np.float64),
             "learning_rates": np.array(history.learning_rates, np.float64),
         }
-        run |= {f"totals.{name}": sums for name, sums in self._totals.sums.items()}
+        run |= {f"totals.{name}": sums for name, sums in self._totals.state_dict().items()}
         run |= {f"callback.{name}": value for name, value in save_callbacks(callbacks).items()}
         return run
 
     def _restore(self, path: Path, loader: Loader, callbacks: Sequence[Callback]) -> None:
         run = load_run(path, self.model, self.optimizer)
         loader.load_state_dict(run["loader"])
-        self._seconds, self._totals.sums = run["seconds"], part(run, "totals.")
+        self._seconds = run["seconds"]
+        self._totals.load_state_dict(part(run, "totals."))
         self.history = History(
             run["steps"].tolist(),
             run["learning_rates"].tolist(),

@@ -25,34 +25,37 @@ class UpdateRatios:
     ratios : dict of str to float
         By parameter: norm of its update over its own norm; infinite where the values were all 0,
         0 where nothing moved.
+    weights : tuple of str
+        The parameters of two axes and more; for biases and norms a high or low ratio says little.
     lr : float
         Learning rate of the step.
     """
 
     ratios: dict[str, float]
+    weights: tuple[str, ...]
     lr: float
 
     @property
     def ok(self) -> bool:
-        """No ratio is too high or too low; those of zeros do not count."""
-        return all(_verdict(ratio) in ("ok", "from zero") for ratio in self.ratios.values())
+        """All parameters move, and no ratio of a weight is too high or too low."""
+        return all(self._verdict(name) in ("", "ok") for name in self.ratios)
+
+    def _verdict(self, name: str) -> str:
+        ratio = self.ratios[name]
+        if ratio == 0:
+            return "does not move"
+        if math.isinf(ratio) or name not in self.weights:
+            return ""
+        if ratio > HEALTHY * RANGE:
+            return "high: lower the learning rate"
+        return "low: raise the learning rate" if ratio < HEALTHY / RANGE else "ok"
 
     def __str__(self) -> str:
         width = max([len(name) for name in self.ratios] + [9])
         lines = [f"{'parameter':{width}}  update / weight at lr {self.lr:g}"]
         for name, ratio in self.ratios.items():
-            lines.append(f"{name:{width}}  {ratio:15.1e}  {_verdict(ratio)}")
-        return "\n".join(lines)
-
-
-def _verdict(ratio: float) -> str:
-    if math.isinf(ratio):
-        return "from zero"
-    if ratio == 0:
-        return "does not move"
-    if ratio > HEALTHY * RANGE:
-        return "high: lower the learning rate"
-    return "low: raise the learning rate" if ratio < HEALTHY / RANGE else "ok"
+            lines.append(f"{name:{width}}  {ratio:15.1e}  {self._verdict(name)}")
+        return "\n".join(line.rstrip() for line in lines)
 
 
 def update_ratios(
@@ -60,8 +63,8 @@ def update_ratios(
 ) -> UpdateRatios:
     """norm(update) / norm(weights) of every trained parameter, for the next step; 1e-3 is healthy.
 
-    The step is made by copies: model and optimizer are left as they were. Ratios of biases and of
-    the first steps of a run mean little.
+    The step is made by copies: model and optimizer are left as they were. Ratios of biases, and of
+    the first steps of a run, mean little.
 
     Parameters
     ----------
@@ -96,7 +99,8 @@ def update_ratios(
             old = before[name].astype(np.float64)
             moved, size = np.linalg.norm(parameter.data - old), np.linalg.norm(old)
             ratios[name] = float(moved / size) if size else math.inf if moved else 0.0
-    return UpdateRatios(ratios, lr)
+    weights = tuple(n for n, p in clone.named_parameters() if n in ratios and p.data.ndim > 1)
+    return UpdateRatios(ratios, weights, lr)
 
 
 def check_owner(function: str, model: Module, optimizer: Optimizer) -> None:

@@ -112,10 +112,10 @@ def plot_parallel(study: "Study", path: Path, *, ylabel: str = "value") -> None:
     figure = new_figure(1.9 * len(columns) + 1.4, 4.2)
     axes = figure.subplots()
     lines = np.array(columns).T
-    color = lines[:, -1] if sign > 0 else 1 - lines[:, -1]
-    import matplotlib
+    from matplotlib import colormaps
 
-    for line, shade in zip(lines, matplotlib.colormaps["viridis"](color), strict=True):
+    shades = colormaps["viridis"](lines[:, -1] if sign > 0 else 1 - lines[:, -1])
+    for line, shade in zip(lines, shades, strict=True):
         axes.plot(line, color=shade, linewidth=1.4, alpha=0.85)
     for place, marks in enumerate(ticks):
         axes.axvline(place, color="0.3", linewidth=0.8)

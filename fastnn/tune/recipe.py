@@ -16,7 +16,7 @@ from .plot import plot_search
 from .refine import best_trials, refine
 from .report import Report
 from .search import search
-from .space import Dimension, LogUniform, Space, check_space
+from .space import Dimension, LogUniform, Range, Space, check_space
 from .table import table
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ class Recipe:
 
     def _sample(self) -> tuple[np.ndarray, np.ndarray]:
         x, y = self._first.train
-        loader = Loader(x[:CHECKED], y[:CHECKED], CHECKED, normalize=self._first.normalize)
+        chosen = np.random.default_rng(self.seed).permutation(len(x))[:CHECKED]
+        loader = Loader(x[chosen], y[chosen], CHECKED, normalize=self._first.normalize)
         return next(loader.in_order())
 
     def check_initial_loss(self) -> None:
@@ -134,18 +135,19 @@ class Recipe:
         result = check_initial_loss(model, *self._sample(), self._first.loss)
         self.report.add("1. Initial loss", f"With {_words(self.start)}.", _sentence(result))
 
-    def overfit_small_batch(self) -> None:
-        """Step 2.
+    def overfit_small_batch(self, *, strict: bool = True, **options: Any) -> None:
+        """Step 2; ``options`` as in :func:`fastnn.train.overfit_small_batch`.
 
         Raises
         ------
         RuntimeError
-            It cannot be learned: searching would be of no use.
+            It cannot be learned: searching would be of no use (not with ``strict=False``).
         """
         model = self._first.build_model(self.start)
-        result = overfit_small_batch(model, *self._sample(), self._first.loss, samples=SMALL)
+        options = {"samples": SMALL, **options}
+        result = overfit_small_batch(model, *self._sample(), self._first.loss, **options)
         self.report.add("2. A small sample by heart", _sentence(result))
-        if not result.ok:
+        if strict and not result.ok:
             raise RuntimeError(f"Recipe: step 2 failed, see {self.report.path}: {result}")
 
     def find_lr(self) -> None:
@@ -156,7 +158,7 @@ class Recipe:
         RuntimeError
             No learning rate makes the loss go down.
         """
-        trainer = self._first.trainer(self.start)
+        trainer = self._first.trainer({"lr": 1e-3, **self.start})
         loader = self._first.loader(self.start)
         result = find_lr(trainer.model, trainer.optimizer, loader, self._first.loss)
         path, shown = self.report.picture("learning_rate.png")
@@ -164,8 +166,10 @@ class Recipe:
         if result.suggestion is None:
             self.report.add("3. A learning rate", _sentence(result), shown)
             raise RuntimeError(f"Recipe: step 3 failed, see {self.report.path}: {result}")
-        self.space.setdefault("lr", LogUniform(result.suggestion / 10, result.suggestion * 10))
-        searched = f"Searched: lr from {self.space['lr']}."
+        lr = self.space.setdefault("lr", LogUniform(result.suggestion / 10, result.suggestion * 10))
+        searched = f"To be searched: lr, {lr}."
+        if isinstance(lr, Range) and not lr.low <= result.suggestion <= lr.high:
+            searched += " **The suggestion lies outside.**"
         self.report.add("3. A learning rate", _sentence(result), searched, shown)
 
     def coarse(self, *, epochs: int = 3, **options: Any) -> "Study":
@@ -220,6 +224,7 @@ class Recipe:
         rounds: int = 2,
         method: Any = "random",
         pruner: Any = None,
+        strict: bool = True,
     ) -> dict[str, Any]:
         """All seven steps; returns the best hyper-parameters.
 
@@ -233,6 +238,8 @@ class Recipe:
             Finer searches at most; it ends when one gains nothing.
         method, pruner
             As in :func:`search`; the finer searches are random where ``method`` is "grid".
+        strict : bool
+            Stop if step 2 fails. Noisy numbers to predict may be too hard to learn by heart.
 
         Raises
         ------
@@ -242,7 +249,7 @@ class Recipe:
         if rounds < 1:
             raise ValueError(f"Recipe.run: rounds must be at least 1, got {rounds}")
         self.check_initial_loss()
-        self.overfit_small_batch()
+        self.overfit_small_batch(strict=strict)
         self.find_lr()
         self.coarse(epochs=epochs, trials=trials, method=method, pruner=pruner)
         method = "random" if method == "grid" else method

@@ -62,7 +62,8 @@ def search(
         Ends bad trials early, by what the objective reports after each epoch.
     storage : path, URL or optuna storage, optional
         A path is a journal file (a network file system will do), a URL a database such as
-        ``sqlite:///search.db``. None keeps the study in memory.
+        ``sqlite:///search.db``, whose tables the first process must have made before others start.
+        None keeps the study in memory.
     name : str
         Of the study in the storage.
     timeout : float, optional
