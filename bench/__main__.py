@@ -6,7 +6,18 @@ from importlib import import_module
 
 from . import UsageError
 
-COMMANDS = ("machine", "quick", "ops", "steps", "scaling", "curves", "full", "compare", "report")
+COMMANDS = (
+    "machine",
+    "quick",
+    "ops",
+    "steps",
+    "data",
+    "scaling",
+    "curves",
+    "full",
+    "compare",
+    "report",
+)
 """Modules with ``add_arguments(parser)`` and ``main(args)``; their docstring's line is the help."""
 
 

@@ -82,6 +82,10 @@ FASTNN_INLINE void copy_beyond(uint8_t* dst, const uint8_t* src, int64_t n) {
   for (int64_t i = 0; i < n; i += kVectorBytes) store(dst + i, load(src + i));
 }
 
+FASTNN_INLINE void fill_beyond(uint8_t* dst, uint8_t value, int64_t n) {
+  for (int64_t i = 0; i < n; i += kVectorBytes) store(dst + i, Vec<uint8_t>{} + value);
+}
+
 // The n values from p, again and again: 8, 16 or 32 bytes of them, less than a vector.
 template <class T, int n>
 FASTNN_INLINE Vec<T> repeat(const T* p) {

@@ -111,10 +111,8 @@ void colour(const AugmentArgs<T>& a, const Plan& plan, const Draws& draws, T* y)
   const int64_t pixels = a.oh * a.ow;
   T offset[3] = {};
   if (a.has_pca) {
-    uint32_t words[4 * kPhiloxStep];
-    draws.words<1>(kColourBlock, words);
     constexpr int64_t kN = kLanes<double> > 4 ? kLanes<double> : 4;
-    uint32_t few[kN] = {words[0], words[1], words[2], words[3]};
+    uint32_t few[kN] = {plan.colour[0], plan.colour[1], plan.colour[2], plan.colour[3]};
     double z[kN];
     normals<double>(few, z, kN);
     for (int p = 0; p < 3; ++p)

@@ -28,9 +28,15 @@ class Draws {
   uint64_t epoch_, sample_;
 };
 
-struct Words4 {
-  uint32_t w[4 * kPhiloxStep];
-  Words4(const Draws& draws, uint64_t block) { draws.words<1>(block, w); }
+// The words of kBlocks blocks.
+template <int64_t kBlocks>
+struct DrawnBlocks {
+  static constexpr int64_t kRoom = kBlocks > kPhiloxStep ? kBlocks : kPhiloxStep;
+  uint32_t w[4 * kRoom];
+  DrawnBlocks(const Draws& draws, uint64_t block) {
+    for (int64_t i = 0; i < kBlocks; i += kPhiloxStep) draws.words<1>(block + static_cast<uint64_t>(i), w + 4 * i);
+  }
+  const uint32_t* of(DrawBlock block) const { return w + 4 * block; }
 };
 
 // A whole number in [0, n), n <= 2^32.
@@ -52,7 +58,7 @@ struct Part {
   uint32_t top, left;
 
   Part(const Draws& draws, uint64_t block, int64_t area, AugmentRange scale, AugmentRange log_ratio) {
-    const Words4 words(draws, block);
+    const DrawnBlocks<1> words(draws, block);
     const double target = static_cast<double>(area) * uniform(words.w[0], scale);
     const double aspect = __builtin_exp(uniform(words.w[1], log_ratio));
     first = rounded(__builtin_sqrt(target * aspect));
@@ -94,18 +100,20 @@ struct Plan {
   bool flip_h, flip_v;
   Rectangle part, cut, erased;
   double brightness, contrast, saturation;
+  uint32_t colour[4];
 };
 
 template <class T>
 Plan plan_image(const AugmentArgs<T>& a, const Draws& draws) {
-  const Words4 flips(draws, kFlipBlock), jitter(draws, kJitterBlock);
+  const DrawnBlocks<4> words(draws, 0);
+  const uint32_t *flips = words.of(kFlipBlock), *jitter = words.of(kJitterBlock);
   Plan plan{};
-  plan.flip_h = flips.w[0] < a.flip_h;
-  plan.flip_v = flips.w[1] < a.flip_v;
+  plan.flip_h = flips[0] < a.flip_h;
+  plan.flip_v = flips[1] < a.flip_v;
   const int64_t rows = a.h + 2 * a.pad_h - a.oh, columns = a.w + 2 * a.pad_w - a.ow;
   switch (a.crop) {
     case AugmentCrop::random:
-      plan.part = {below(flips.w[2], rows + 1) - a.pad_h, below(flips.w[3], columns + 1) - a.pad_w, a.oh, a.ow};
+      plan.part = {below(flips[2], rows + 1) - a.pad_h, below(flips[3], columns + 1) - a.pad_w, a.oh, a.ow};
       break;
     case AugmentCrop::center:
       plan.part = {rows / 2 - a.pad_h, columns / 2 - a.pad_w, a.oh, a.ow};
@@ -116,18 +124,19 @@ Plan plan_image(const AugmentArgs<T>& a, const Draws& draws) {
     case AugmentCrop::whole:
       plan.part = {0, 0, a.h, a.w};
   }
-  plan.brightness = uniform(jitter.w[1], a.brightness);
-  plan.contrast = uniform(jitter.w[2], a.contrast);
-  plan.saturation = uniform(jitter.w[3], a.saturation);
+  plan.brightness = uniform(jitter[1], a.brightness);
+  plan.contrast = uniform(jitter[2], a.contrast);
+  plan.saturation = uniform(jitter[3], a.saturation);
   if (a.cutout > 0) {
-    const Words4 words(draws, kCutoutBlock);
-    const int64_t top = below(words.w[0], a.oh) - a.cutout / 2, left = below(words.w[1], a.ow) - a.cutout / 2;
+    const uint32_t* cut = words.of(kCutoutBlock);
+    const int64_t top = below(cut[0], a.oh) - a.cutout / 2, left = below(cut[1], a.ow) - a.cutout / 2;
     const int64_t bottom = top + a.cutout < a.oh ? top + a.cutout : a.oh;
     const int64_t right = left + a.cutout < a.ow ? left + a.cutout : a.ow;
     plan.cut.top = top > 0 ? top : 0, plan.cut.left = left > 0 ? left : 0;
     plan.cut.height = bottom - plan.cut.top, plan.cut.width = right - plan.cut.left;
   }
-  if (jitter.w[0] < a.erase) plan.erased = erased_part(a, draws);
+  if (jitter[0] < a.erase) plan.erased = erased_part(a, draws);
+  __builtin_memcpy(plan.colour, words.of(kColourBlock), sizeof plan.colour);
   return plan;
 }
 

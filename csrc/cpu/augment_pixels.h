@@ -55,18 +55,17 @@ FASTNN_INLINE void stage_row(const AugmentArgs<T>& a, const uint8_t* row, int64_
   const int64_t c = a.c, n = a.ow;
   const int64_t begin = left < 0 ? (-left < n ? -left : n) : 0;
   const int64_t inside = a.w - left < n ? a.w - left : n, end = inside > begin ? inside : begin;
+  const bool constant = a.padding == AugmentPadding::constant;
+  // Each piece may write over the one behind it, which comes later.
+  const int64_t first = flip ? n - end : begin, last = flip ? begin : n - end;
+  if (constant) fill_beyond(dst, a.fill, first * c);
   if (flip)
-    reverse_pixels(dst + (n - end) * c, row + (left + begin) * c, end - begin, c);
+    reverse_pixels(dst + first * c, row + (left + begin) * c, end - begin, c);
   else if (roomy)
-    copy_beyond(dst + begin * c, row + (left + begin) * c, (end - begin) * c);
+    copy_beyond(dst + first * c, row + (left + begin) * c, (end - begin) * c);
   else
-    __builtin_memcpy(dst + begin * c, row + (left + begin) * c, static_cast<size_t>((end - begin) * c));
-  if (a.padding == AugmentPadding::constant) {
-    const int64_t before = begin * c, after = (n - end) * c;
-    __builtin_memset(flip ? dst + n * c - before : dst, a.fill, static_cast<size_t>(before));
-    __builtin_memset(flip ? dst : dst + end * c, a.fill, static_cast<size_t>(after));
-    return;
-  }
+    __builtin_memcpy(dst + first * c, row + (left + begin) * c, static_cast<size_t>((end - begin) * c));
+  if (constant) return fill_beyond(dst + (n - last) * c, a.fill, last * c);
   const auto outside = [&](int64_t j) {
     const int64_t from = padded_source(left + j, a.w, a.padding);
     __builtin_memcpy(dst + (flip ? n - 1 - j : j) * c, row + from * c, static_cast<size_t>(c));

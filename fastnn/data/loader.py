@@ -65,10 +65,11 @@ class Loader:
         batch has values from 0 to 1.
     mix : callable (x, y, generator) -> (x, y), optional
         Such as :class:`Mixup`; the generator is a pure function of (seed, epoch, batch).
-    prefetch : int, optional
-        Batches that a background thread keeps ready; 0 makes each when it is asked for. None: 2
-        where transforms are Python callables, else 0, for the fused pass takes a thousandth of a
-        training step and a thread that competes for the cores costs more.
+    prefetch : int
+        Batches that a background thread keeps ready; 0 makes each when it is asked for. The fused
+        pass takes a thousandth of a training step, and on two cores AutoAugment in Python, a tenth,
+        was no faster from a thread that competes with the kernels: it pays where cores are idle or
+        callables wait for a disk.
     workers : int
         Threads for Python callables, beside the one that assembles batches.
 
@@ -93,7 +94,7 @@ class Loader:
         normalize: Normalize | None = None,
         augment: Compose | Sequence[Fused | ImageTransform] | None = None,
         mix: Mix | None = None,
-        prefetch: int | None = None,
+        prefetch: int = 0,
         workers: int = 0,
     ) -> None:
         if len(x) != len(y) or len(x) == 0:
@@ -102,7 +103,7 @@ class Loader:
             )
         if batch_size < 1:
             raise ValueError(f"Loader: batch_size must be positive, got {batch_size}")
-        for name, value in (("prefetch", prefetch or 0), ("workers", workers)):
+        for name, value in (("prefetch", prefetch), ("workers", workers)):
             if value < 0:
                 raise ValueError(f"Loader: {name} must be at least 0, got {value}")
         images = x.ndim == 4 and x.dtype == np.uint8
@@ -127,9 +128,7 @@ class Loader:
         self._y = np.ascontiguousarray(y)
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.normalize, self.augment, self.mix = normalize, augment, mix
-        slow = self._compose is not None and len(self._compose.callables) > 0
-        self.prefetch = 2 * slow if prefetch is None else prefetch
-        self.workers = workers
+        self.prefetch, self.workers = prefetch, workers
         rest = len(x) % batch_size
         drop = (shuffle and rest == 1) if drop_last is None else drop_last
         self.epoch = 0
