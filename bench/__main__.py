@@ -7,8 +7,17 @@ from importlib import import_module
 from . import UsageError
 
 COMMANDS = (
-    "machine", "quick", "ops", "steps", "data", "scaling", "curves", "full", "compare", "report",
-)  # fmt: skip
+    "machine",
+    "quick",
+    "ops",
+    "steps",
+    "data",
+    "scaling",
+    "curves",
+    "full",
+    "compare",
+    "report",
+)
 """Modules with ``add_arguments(parser)`` and ``main(args)``; their docstring's line is the help."""
 
 

@@ -141,6 +141,11 @@ def _header(data: bytes, size: int, name: str) -> dict[str, Any]:
 
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(MAX_HEADER, len(data) - 8):
+        if data.startswith((b"PK", b"\x80")):
+            raise refuse(
+                "it looks like a pickle (torch.save), which is never read; convert it where it "
+                "was made: safetensors.torch.save_file(model.state_dict(), path)"
+            )
         raise refuse(f"its header of {length} bytes is over {MAX_HEADER} or beyond the end")
     try:
         header = json.loads(data[8 : 8 + length].decode(), object_pairs_hook=unique)

@@ -326,6 +326,7 @@ def test_image_folder(photos):
     np.testing.assert_array_equal(image, x[3])
     assert label == 1
     np.testing.assert_array_equal(np.concatenate(list(folder.batches(3))), x)
+    np.testing.assert_array_equal(np.concatenate(list(folder.batches(2, [3, 0, 1]))), x[[3, 0, 1]])
 
 
 def test_image_folder_sizes_modes_and_transforms(photos):

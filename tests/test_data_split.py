@@ -40,7 +40,19 @@ def test_folds_follow_the_seed():
     # As scikit-learn's KFold: blocks in order, the first N mod k of them one longer.
     assert validation(shuffle=False) == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
     y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    assert [v.tolist() for _, v in data.kfold(y, 2, shuffle=False)] == [[0, 2, 4, 6], [1, 3, 5, 7]]
+    assert [v.tolist() for _, v in data.kfold(y, 2, shuffle=False)] == [[0, 1, 4, 5], [2, 3, 6, 7]]
+
+
+def test_folds_in_order_are_scikit_learns():
+    selection = pytest.importorskip("sklearn.model_selection")
+    rng = np.random.default_rng(0)
+    for k in (2, 3, 5, 8):  # it warns of folds without one of the classes
+        y = rng.integers(0, 4, 53) * 7 % 5
+        for peer, stratify in ((selection.KFold, False), (selection.StratifiedKFold, True)):
+            ours = data.kfold(y, k, shuffle=False, stratify=stratify)
+            for mine, theirs in zip(ours, peer(k).split(y, y), strict=True):
+                np.testing.assert_array_equal(mine[0], theirs[0])
+                np.testing.assert_array_equal(mine[1], theirs[1])
 
 
 @pytest.mark.parametrize("k", [1, 0, -1, 11])

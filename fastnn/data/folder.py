@@ -17,7 +17,8 @@ class ImageFolder:
 
     A sequence of (image, label) that decodes an image when it is asked for: ``folder[7]`` is one,
     ``folder.read(indices)`` a batch, ``folder.read()`` everything. What is too large for memory is
-    decoded once, ``write_npy(path, folder.batches())``, and mapped, ``open_npy(path)``.
+    decoded once, ``write_npy(path, folder.batches())``, and mapped, ``open_npy(path)``; a file for
+    each part of :func:`kfold` or the like is ``folder.batches(indices=train)``.
 
     Parameters
     ----------
@@ -151,10 +152,13 @@ class ImageFolder:
         assert x is not None  # there was an index
         return x.transpose(0, 3, 1, 2), self.targets[chosen]
 
-    def batches(self, batch_size: int = 256) -> Iterator[np.ndarray]:
-        """All images in order, some at a time, as :func:`write_npy` takes them."""
-        for start in range(0, len(self), batch_size):
-            yield self.read(np.arange(start, min(start + batch_size, len(self))))[0]
+    def batches(
+        self, batch_size: int = 256, indices: Sequence[int] | np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        """Images of ``indices``, or all, some at a time, as :func:`write_npy` takes them."""
+        chosen = np.arange(len(self)) if indices is None else np.asarray(indices)
+        for start in range(0, len(chosen), batch_size):
+            yield self.read(chosen[start : start + batch_size])[0]
 
     def _decode(self, path: Path) -> np.ndarray:
         """Image (H, W, C) of a file, of the size and mode asked for."""

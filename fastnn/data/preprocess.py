@@ -22,6 +22,11 @@ class Preprocess(ABC):
     ----------
     dtype : float32 or float64
         Of the result. The statistics are float64 always.
+
+    Attributes
+    ----------
+    shape : tuple of int, or None before fitting
+        Of what there is one statistic for: (C,), or that of a sample, (C, ...).
     """
 
     STATE: ClassVar[dict[str, int]]

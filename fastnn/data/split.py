@@ -121,7 +121,7 @@ def kfold(
         Folds, 2 to N. Their sizes differ by at most one.
     seed : int
     shuffle : bool
-        Deal the samples out at random; False deals them out as they come.
+        Draw the folds at random; False takes blocks, of each class, as they come.
     stratify : bool, optional
         Give every fold the same share of each class, up to one sample; None as in
         :func:`train_test_split`.
@@ -139,8 +139,8 @@ def kfold(
     References
     ----------
     M. Stone, "Cross-validatory choice and assessment of statistical predictions", 1974;
-    R. Kohavi, "A study of cross-validation and bootstrap", IJCAI 1995 (stratified). The folds
-    mean what ``KFold`` and ``StratifiedKFold`` of scikit-learn mean.
+    R. Kohavi, "A study of cross-validation and bootstrap", IJCAI 1995 (stratified). Without
+    ``shuffle`` the folds are those of ``KFold`` and ``StratifiedKFold`` of scikit-learn.
     """
     targets = np.asarray(y)
     n = len(targets) if targets.ndim else index(targets)
@@ -149,14 +149,20 @@ def kfold(
     order = np.random.default_rng(seed).permutation(n) if shuffle else np.arange(n)
     if not _wants_classes("kfold", targets, stratify):
         return _divisions(np.array_split(order, k), n)
-    largest = np.unique_counts(targets).counts.max()
-    if largest < k:
+    _, first, codes, counts = np.unique(
+        targets, return_index=True, return_inverse=True, return_counts=True
+    )
+    if counts.max() < k:
         raise ValueError(
-            f"kfold: k={k} folds cannot share classes of at most {largest} samples; "
+            f"kfold: k={k} folds cannot share classes of at most {counts.max()} samples; "
             "pass stratify=False"
         )
-    order = order[np.argsort(targets[order], kind="stable")]
-    return _divisions([order[i::k] for i in range(k)], n)
+    codes = np.argsort(np.argsort(first))[codes]  # classes in the order of their appearance
+    order = order[np.argsort(codes[order], kind="stable")]
+    # deal the folds' numbers to the samples by class, and hand them out in blocks within each
+    fold = np.arange(n) % k
+    fold = fold[np.lexsort((fold, codes[order]))]
+    return _divisions([order[fold == i] for i in range(k)], n)
 
 
 def _divisions(folds: list[np.ndarray], n: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -40,31 +40,35 @@ class _File(Callback):
 class CSVLogger(_File):
     """Write the history's rows to a CSV file, one an epoch.
 
+    Where a callback adds a column later than in the first epoch, rows before it are empty there.
+
     Parameters
     ----------
     path : path
     """
 
-    _columns: list[str] | None = None
-
     def on_train_begin(self, trainer: "Trainer") -> None:
         super().on_train_begin(trainer)
-        self._columns = None
-        for row in trainer.history.epochs:
-            self._write(row)
+        self._write_all(trainer)
 
     def on_epoch_end(self, trainer: "Trainer", logs: Logs) -> None:
-        self._write(logs)
+        assert self._file is not None
+        if self._columns == list(logs):
+            csv.writer(self._file).writerow(logs.values())
+        else:
+            self._write_all(trainer)
         super().on_epoch_end(trainer, logs)
 
-    def _write(self, row: dict[str, Any]) -> None:
-        writer = csv.writer(self._file)  # type: ignore[arg-type]
-        if self._columns is None:
-            self._columns = list(row)
-            writer.writerow(self._columns)
-        if list(row) != self._columns:
-            raise ValueError(f"CSVLogger: columns must be {self._columns}, got {list(row)}")
-        writer.writerow(row.values())
+    def _write_all(self, trainer: "Trainer") -> None:
+        assert self._file is not None
+        rows = trainer.history.epochs
+        self._columns = list(dict.fromkeys(name for row in rows for name in row))
+        self._file.seek(0)
+        self._file.truncate()
+        if rows:
+            writer = csv.DictWriter(self._file, self._columns)
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 class JSONLLogger(_File):
