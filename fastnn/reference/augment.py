@@ -153,7 +153,8 @@ def augment(
             part = (0, 0, h, w) if crop == "whole" else resized_part(draws, h, w, scale, ratio)
             i, j, height, width = part
             v = v[i : i + height, j : j + width].astype(np.float64)
-            v = np.einsum("ph,hwc,qw->pqc", triangle(height, oh), v, triangle(width, ow))
+            v = np.tensordot(triangle(height, oh), v, (1, 0))
+            v = np.moveaxis(np.tensordot(v, triangle(width, ow), (1, 1)), -1, 1)
         else:
             i, j = (h + 2 * ph - oh) // 2, (w + 2 * pw - ow) // 2
             if crop == "random":
