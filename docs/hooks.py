@@ -25,7 +25,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS.parent))  # the package of this tree, if none is installed
+sys.path.append(str(DOCS.parent))  # the package of this tree, if none is installed
 
 
 def _figures() -> dict[str, Callable[[], Any]]:

@@ -101,7 +101,7 @@ def test_the_command_says_what_is_wrong(options, message, tmp_path, capsys):
 
 
 def test_the_module_runs_as_a_program(tmp_path):
-    command = [sys.executable, "-W", "error", "-m", "fastnn.data.preview", "--help"]
+    command = [sys.executable, "-P", "-W", "error", "-m", "fastnn.data.preview", "--help"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert re.search("trivialaugment", text)
 

@@ -20,7 +20,7 @@ def test_example_runs(example: Path, tmp_path: Path) -> None:
         "MPLBACKEND": "Agg",
         "PYTHONPATH": str(Path(fastnn.__file__).parents[1]),
     }
-    command = [sys.executable, "-W", "error", str(example), "--quick", "--out", str(tmp_path)]
+    command = [sys.executable, "-P", "-W", "error", str(example), "--quick", "--out", str(tmp_path)]
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )

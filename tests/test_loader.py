@@ -133,7 +133,7 @@ def test_the_interpreter_ends_with_an_open_iterator():
         "next(batches); print('out')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "")
 

@@ -102,7 +102,7 @@ tune.search(slow, SPACE, trials=8, seed=5, storage=storage)
 def test_two_processes_share_a_storage(tmp_path):
     storage = str(tmp_path / "study.journal")
     tests = str(Path(__file__).parent)
-    command = [sys.executable, "-c", WORKER, tests, storage, str(tmp_path)]
+    command = [sys.executable, "-P", "-c", WORKER, tests, storage, str(tmp_path)]
     workers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for worker in workers:
         _, err = worker.communicate(timeout=120)
@@ -333,7 +333,7 @@ def test_without_optuna_the_error_names_the_extra(monkeypatch):
 
 def test_import_is_light_and_search_is_silent(capfd):
     program = "import sys, fastnn.tune; sys.exit('optuna' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-P", "-c", program], check=True)
     verbosity = optuna.logging.get_verbosity()
     tune.search(score, SPACE, trials=2)
     assert capfd.readouterr() == ("", "") and optuna.logging.get_verbosity() == verbosity
