@@ -90,7 +90,7 @@ from test_tune import SPACE, score
 from fastnn import tune
 def slow(trial, params):
     trial.set_user_attr("process", os.getpid())
-    time.sleep(0.05)
+    time.sleep(0.2)
     return score(trial, params)
 Path(here, f"{os.getpid()}.ready").touch()
 while len(list(Path(here).glob("*.ready"))) < 2:
