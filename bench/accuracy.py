@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import fastnn
-from fastnn import data, functional, models, optim
+from fastnn import data, functional, models, nn, optim
 
 from . import networks, peers, record
 from .contenders import OURS
@@ -88,8 +88,15 @@ def until(
 
 def ours(seed: int) -> tuple[Step, Predict]:
     model = models.lenet5(seed=seed)
-    rate = [LR]
-    optimizer = optim.Adam(model.parameters(), lambda _: rate[0])
+    return contender(model, lambda rate: optim.Adam(model.parameters(), rate))
+
+
+def contender(
+    model: nn.Module, make: Callable[[optim.schedules.Schedule], optim.Optimizer]
+) -> tuple[Step, Predict]:
+    """A step at a given rate, and a prediction; ``make`` gives the optimizer for a schedule."""
+    rate = [0.0]
+    optimizer = make(lambda _: rate[0])
 
     def step(x: np.ndarray, y: np.ndarray, lr: float) -> None:
         rate[0] = lr

@@ -9,24 +9,21 @@ meanwhile, and while another contender trains.
 import argparse
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn import data, functional, models, optim
+from fastnn import data, models, optim
 
 from . import UsageError, networks, peers
+from .accuracy import Predict, Step, contender
 from .contenders import OURS
 from .progress import Progress
 from .session import positive, use_threads
 
 BATCH, LR, MOMENTUM, DECAY = 128, 0.3, 0.9, 5e-4
 GOALS = (0.85, 0.88, 0.9, 0.91)
-
-Step = Callable[[np.ndarray, np.ndarray, float], None]
-Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class Curve(NamedTuple):
@@ -122,21 +119,8 @@ def plot(curves: dict[str, Curve], path: Path) -> None:
 
 def ours(seed: int) -> tuple[Step, Predict]:
     model = models.resnet20(seed=seed)
-    rate = [0.0]
     groups = optim.param_groups(model, weight_decay=DECAY)
-    optimizer = optim.SGD(groups, lambda _: rate[0], momentum=MOMENTUM, nesterov=True)
-
-    def step(x: np.ndarray, y: np.ndarray, lr: float) -> None:
-        rate[0] = lr
-        _, gradient = functional.softmax_cross_entropy(model.train()(x), y)
-        optimizer.zero_grad()
-        model.backward(gradient, input_grad=False)
-        optimizer.step()
-
-    def predict(x: np.ndarray) -> np.ndarray:
-        return model.eval()(x)
-
-    return step, predict
+    return contender(model, lambda rate: optim.SGD(groups, rate, MOMENTUM, nesterov=True))
 
 
 def theirs(seed: int, mode: str) -> tuple[Step, Predict]:
