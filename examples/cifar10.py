@@ -1,4 +1,4 @@
-"""CIFAR-10 on a CPU: ResNet-20 beyond 91 %, or ResNet-9 on its way to 94 %, with a clock beside.
+"""CIFAR-10 on a CPU: ResNet-20, or the wide and shallow ResNet-9, with a clock beside.
 
 Flips, shifted crops (and for ResNet-9 cutout and label smoothing) in one fused pass; SGD with
 Nesterov momentum on a one-cycle schedule; an exponential average of the weights; in the end every
