@@ -19,6 +19,7 @@ const char* isa_name(Isa isa) {
     return #name;
   switch (isa) {
     FASTNN_EACH_ISA(FASTNN_ISA_NAME)
+    FASTNN_ISA_NAME(cuda)
     case Isa::count:
       break;
   }
@@ -37,15 +38,16 @@ bool isa_supported(Isa isa) {
     case Isa::avx512:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case Isa::cuda:
     case Isa::count:
       return false;
   }
 #endif
-  return isa != Isa::count;
+  return isa < Isa::cuda;
 }
 
 Isa best_isa() {
-  for (int i = static_cast<int>(Isa::count) - 1; i > 0; --i)
+  for (int i = static_cast<int>(Isa::cuda) - 1; i > 0; --i)
     if (isa_supported(static_cast<Isa>(i))) return static_cast<Isa>(i);
   return static_cast<Isa>(0);
 }
@@ -64,7 +66,7 @@ void set_active_isa(Isa isa) { g_active.store(static_cast<int>(isa), std::memory
 int64_t kernel_calls(Isa isa) { return g_calls[static_cast<int>(isa)].value.load(std::memory_order_relaxed); }
 
 Isa count_kernel_call() {
-  const Isa isa = active_isa();
+  const Isa isa = on_device() ? Isa::cuda : active_isa();
   g_calls[static_cast<int>(isa)].value.fetch_add(1, std::memory_order_relaxed);
   return isa;
 }

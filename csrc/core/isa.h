@@ -1,7 +1,10 @@
-// The instruction sets the kernels are compiled for, and the one way to call a kernel on the active one.
+// The targets that kernels are compiled for, the CPU's instruction sets and CUDA, and the one way to call a
+// kernel on the active one.
 #pragma once
 
 #include <cstdint>
+
+#include "core/device.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define FASTNN_EACH_ISA(X, ...) \
@@ -17,7 +20,7 @@
 namespace fastnn {
 
 #define FASTNN_ISA_ENUM(isa, ...) isa,
-enum class Isa : int { FASTNN_EACH_ISA(FASTNN_ISA_ENUM) count };
+enum class Isa : int { FASTNN_EACH_ISA(FASTNN_ISA_ENUM) cuda, count };
 #undef FASTNN_ISA_ENUM
 
 const char* isa_name(Isa isa);
@@ -28,32 +31,41 @@ void set_active_isa(Isa isa);
 
 // Kernel calls so far on one ISA: tests use it to prove which one ran.
 int64_t kernel_calls(Isa isa);
-Isa count_kernel_call();  // notes one call on the active ISA and returns it
+Isa count_kernel_call();  // notes one call on the active target and returns it
 
 }  // namespace fastnn
 
 // FASTNN_KERNEL(void, relu, ReluArgs) declares `void relu(const ReluArgs<T>&)` for float and double in
-// every ISA's namespace. Outside the per-ISA objects it also defines the dispatcher of that name.
+// every target's namespace. Outside the kernels' objects it also defines the dispatcher of that name; CUDA's
+// kernels are looked up by name in a library that need not be there.
 #define FASTNN_KERNEL_IN(isa, Ret, name, Args) \
   namespace isa {                              \
   Ret name(const Args<float>&);                \
   Ret name(const Args<double>&);               \
   }
-#ifdef FASTNN_ISA
+#if defined(FASTNN_TARGET_CUDA)
+#define FASTNN_KERNEL(Ret, name, Args) FASTNN_KERNEL_IN(cuda, Ret, name, Args)
+#elif defined(FASTNN_ISA)
 #define FASTNN_KERNEL(Ret, name, Args) FASTNN_EACH_ISA(FASTNN_KERNEL_IN, Ret, name, Args)
 #else
 #define FASTNN_KERNEL_CASE(isa, Ret, name, Args) \
   case Isa::isa:                                 \
     return isa::name(args);
-#define FASTNN_KERNEL(Ret, name, Args)                     \
-  FASTNN_EACH_ISA(FASTNN_KERNEL_IN, Ret, name, Args)       \
-  template <class T>                                       \
-  inline Ret name(const Args<T>& args) {                   \
-    switch (count_kernel_call()) {                         \
-      FASTNN_EACH_ISA(FASTNN_KERNEL_CASE, Ret, name, Args) \
-      case Isa::count:                                     \
-        break;                                             \
-    }                                                      \
-    __builtin_unreachable();                               \
+#define FASTNN_KERNEL(Ret, name, Args)                                                            \
+  FASTNN_EACH_ISA(FASTNN_KERNEL_IN, Ret, name, Args)                                              \
+  template <class T>                                                                              \
+  inline Ret name(const Args<T>& args) {                                                          \
+    switch (count_kernel_call()) {                                                                \
+      FASTNN_EACH_ISA(FASTNN_KERNEL_CASE, Ret, name, Args)                                        \
+      case Isa::cuda: {                                                                           \
+        using Kernel = Ret (*)(const Args<T>&);                                                   \
+        static const auto kernel =                                                                \
+            reinterpret_cast<Kernel>(find_device_kernel(#name, static_cast<int64_t>(sizeof(T)))); \
+        return kernel(args);                                                                      \
+      }                                                                                           \
+      case Isa::count:                                                                            \
+        break;                                                                                    \
+    }                                                                                             \
+    __builtin_unreachable();                                                                      \
   }
 #endif

@@ -1,6 +1,6 @@
 #include "ops/activations.h"
 
-#include "cpu/activation_math.h"
+#include "formulas/activations.h"
 #include "cpu/elementwise.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -12,12 +12,6 @@ void forward(const ActivationArgs<T>& a) {
   with_activation(a.kind, [&]<Activation A>() {
     map<T>(a.n, a.width, a.y, [=](Vec<T> x) { return activate<A, T>(x, parameter); }, a.x);
   });
-}
-
-// d elu / dx from x: alpha exp(x) below 0.
-template <class T>
-FASTNN_INLINE Vec<T> elu_from_input(Vec<T> dy, Vec<T> x, Vec<T> alpha) {
-  return select<T>(x > 0, dy, dy * (alpha * exp<T>(x)));
 }
 
 template <class T>

@@ -2,7 +2,7 @@
 // word for each use.
 #pragma once
 
-#include "cpu/log.h"
+#include "formulas/log.h"
 #include "cpu/philox_words.h"
 #include "ops/augment.h"
 

@@ -109,10 +109,10 @@ FASTNN_INLINE void affine(int64_t n, const Affine<T>& by, T* y, const Read& read
 
 template <class T>
 FASTNN_INLINE Vec<T> bytes_as_values(const uint8_t* p, int64_t n) {
-  if (n == kLanes<T>) return __builtin_convertvector(load_bytes<T>(p), Vec<T>);
+  if (n == kLanes<T>) return to_float<T>(load_bytes<T>(p));
   uint8_t few[kLanes<T>] = {};
   for (int64_t i = 0; i < n; ++i) few[i] = p[i];
-  return __builtin_convertvector(load_bytes<T>(few), Vec<T>);
+  return to_float<T>(load_bytes<T>(few));
 }
 
 // The same with one factor and no shift, from bytes.

@@ -2,7 +2,7 @@
 // normalisation has one such array, group and instance normalisation one an image.
 #pragma once
 
-#include "cpu/activation_math.h"
+#include "formulas/activations.h"
 #include "cpu/channel_sums.h"
 #include "ops/batch_norm.h"
 

@@ -2,7 +2,7 @@
 // columns they read are loaded once for all taps of a row: 10 loads and 3 weights for 24 FMAs at 3x3.
 #pragma once
 
-#include "cpu/activation_math.h"
+#include "formulas/activations.h"
 #include "cpu/pixels.h"
 
 namespace fastnn::FASTNN_ISA {

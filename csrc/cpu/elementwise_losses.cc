@@ -1,7 +1,7 @@
 #include "ops/elementwise_losses.h"
 
 #include "cpu/elementwise.h"
-#include "cpu/input_activation_math.h"
+#include "formulas/input_activations.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -25,7 +25,7 @@ FASTNN_INLINE LossAndSlope<T> formula(Vec<T> x, Vec<T> target, Vec<T> weight, Ve
   } else {
     // Both terms are sums of what is not negative, so that nothing cancels.
     const Vec<T> e = exp<T>(-abs<T>(x)), wide = one / (one + e), narrow = e * wide;
-    const Vec<T> rest = e * horner<T>(e, Series<T>::log1p);
+    const Vec<T> rest = e * horner<T, Series<T>::log1p>(e);
     const Vec<T> no = one - target, yes = pos_weight * target;
     const Vec<T> above = select<T>(x < zero, zero, x), below = select<T>(x < zero, -x, zero);
     const Vec<T> loss = no * (above + rest) + yes * (below + rest);

@@ -1,7 +1,7 @@
 #include "ops/input_activations.h"
 
 #include "cpu/elementwise.h"
-#include "cpu/input_activation_math.h"
+#include "formulas/input_activations.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {

@@ -2,7 +2,7 @@
 // terms in the same order, term k to partial sum k % kLanes, so that the bits do not depend on the layout.
 #include "ops/softmax.h"
 
-#include "cpu/log.h"
+#include "formulas/log.h"
 #include "cpu/pixels.h"
 #include "cpu/tile.h"
 

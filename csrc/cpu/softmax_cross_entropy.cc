@@ -1,6 +1,6 @@
 #include "ops/softmax_cross_entropy.h"
 
-#include "cpu/math.h"
+#include "formulas/math.h"
 #include "cpu/pixels.h"
 #include "cpu/tile.h"
 

@@ -3,7 +3,7 @@
 // that GEMM, convolution, its input gradient and its weight gradient all run on.
 #pragma once
 
-#include "cpu/activation_math.h"
+#include "formulas/activations.h"
 
 namespace fastnn::FASTNN_ISA {
 

@@ -45,28 +45,28 @@ py::array backward(const char* op, Activation kind, py::handle dy_, py::handle s
 }  // namespace
 
 void bind_activations(py::module_& m) {
-  m.def("relu", [](py::handle x) { return forward("relu", Activation::relu, x, 0); });
-  m.def("relu_backward",
-        [](py::handle dy, py::handle x) { return backward("relu_backward", Activation::relu, dy, x, 0, false); });
-  m.def("leaky_relu", [](py::handle x, py::handle slope) {
+  define(m, "relu", [](py::handle x) { return forward("relu", Activation::relu, x, 0); });
+  define(m, "relu_backward",
+         [](py::handle dy, py::handle x) { return backward("relu_backward", Activation::relu, dy, x, 0, false); });
+  define(m, "leaky_relu", [](py::handle x, py::handle slope) {
     return forward("leaky_relu", Activation::leaky_relu, x, number_at_least("leaky_relu", "negative_slope", slope, 0));
   });
-  m.def("leaky_relu_backward", [](py::handle dy, py::handle x, py::handle slope) {
+  define(m, "leaky_relu_backward", [](py::handle dy, py::handle x, py::handle slope) {
     const double s = number_at_least("leaky_relu_backward", "negative_slope", slope, 0);
     return backward("leaky_relu_backward", Activation::leaky_relu, dy, x, s, false);
   });
-  m.def("elu", [](py::handle x, py::handle alpha) {
+  define(m, "elu", [](py::handle x, py::handle alpha) {
     return forward("elu", Activation::elu, x, number_at_least("elu", "alpha", alpha, 0));
   });
-  m.def("elu_backward", [](py::handle dy, py::handle x, py::handle alpha) {
+  define(m, "elu_backward", [](py::handle dy, py::handle x, py::handle alpha) {
     return backward("elu_backward", Activation::elu, dy, x, number_at_least("elu_backward", "alpha", alpha, 0), false);
   });
-  m.def("sigmoid", [](py::handle x) { return forward("sigmoid", Activation::sigmoid, x, 0); });
-  m.def("sigmoid_backward",
-        [](py::handle dy, py::handle y) { return backward("sigmoid_backward", Activation::sigmoid, dy, y, 0, true); });
-  m.def("tanh", [](py::handle x) { return forward("tanh", Activation::tanh, x, 0); });
-  m.def("tanh_backward",
-        [](py::handle dy, py::handle y) { return backward("tanh_backward", Activation::tanh, dy, y, 0, true); });
+  define(m, "sigmoid", [](py::handle x) { return forward("sigmoid", Activation::sigmoid, x, 0); });
+  define(m, "sigmoid_backward",
+         [](py::handle dy, py::handle y) { return backward("sigmoid_backward", Activation::sigmoid, dy, y, 0, true); });
+  define(m, "tanh", [](py::handle x) { return forward("tanh", Activation::tanh, x, 0); });
+  define(m, "tanh_backward",
+         [](py::handle dy, py::handle y) { return backward("tanh_backward", Activation::tanh, dy, y, 0, true); });
 }
 
 }  // namespace fastnn

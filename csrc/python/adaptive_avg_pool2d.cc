@@ -38,7 +38,7 @@ py::array adaptive_avg_pool2d(py::handle x_, py::handle output_size) {
     py::array y = new_array<T>(shape);
     AdaptiveAvgPool2dArgs<T> args{shape[0], shape[1],       x.shape[2],    x.shape[3], size.h,
                                   size.w,   dense_x.data(), data_of<T>(y), nullptr,    num_threads()};
-    const Buffer workspace(adaptive_avg_pool2d_workspace(args));
+    const Workspace workspace(adaptive_avg_pool2d_workspace(args));
     args.workspace = workspace.get();
     without_gil((x.size() + y.size()) * static_cast<int64_t>(sizeof(T)), [&] { adaptive_avg_pool2d_forward(args); });
     return y;
@@ -58,7 +58,7 @@ py::array adaptive_avg_pool2d_backward(py::handle dy_, py::handle x_shape) {
     py::array dx = new_array<T>(shape);
     AdaptiveAvgPool2dBackwardArgs<T> args{shape[0], shape[1],        shape[2],       shape[3], oh,
                                           ow,       dense_dy.data(), data_of<T>(dx), nullptr,  num_threads()};
-    const Buffer workspace(adaptive_avg_pool2d_input_gradient_workspace(args));
+    const Workspace workspace(adaptive_avg_pool2d_input_gradient_workspace(args));
     args.workspace = workspace.get();
     without_gil((dx.size() + dy.size()) * static_cast<int64_t>(sizeof(T)),
                 [&] { adaptive_avg_pool2d_input_gradient(args); });
@@ -69,8 +69,8 @@ py::array adaptive_avg_pool2d_backward(py::handle dy_, py::handle x_shape) {
 }  // namespace
 
 void bind_adaptive_avg_pool2d(py::module_& m) {
-  m.def("adaptive_avg_pool2d", &adaptive_avg_pool2d);
-  m.def("adaptive_avg_pool2d_backward", &adaptive_avg_pool2d_backward);
+  define(m, "adaptive_avg_pool2d", &adaptive_avg_pool2d);
+  define(m, "adaptive_avg_pool2d_backward", &adaptive_avg_pool2d_backward);
 }
 
 }  // namespace fastnn

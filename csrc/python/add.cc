@@ -22,6 +22,6 @@ py::array call_add(py::handle x_, py::handle other_) {
 
 }  // namespace
 
-void bind_add(py::module_& m) { m.def("add", &call_add); }
+void bind_add(py::module_& m) { define(m, "add", &call_add); }
 
 }  // namespace fastnn

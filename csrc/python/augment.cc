@@ -81,7 +81,7 @@ py::array run(AugmentArgs<T> a) {
   if (a.width == 0) a.width = num_threads();
   py::array y = new_array<T>({a.n, a.c, a.oh, a.ow});
   a.y = data_of<T>(y);
-  const Buffer workspace(augment_workspace(a));
+  const Workspace workspace(augment_workspace(a));
   a.workspace = workspace.get();
   without_gil(y.nbytes(), [&] { augment(a); });
   return y;
@@ -193,6 +193,6 @@ py::array augment_images(py::handle x_, py::handle index_, py::handle sample_, p
 
 }  // namespace
 
-void bind_augment(py::module_& m) { m.def("augment", &augment_images); }
+void bind_augment(py::module_& m) { define(m, "augment", &augment_images); }
 
 }  // namespace fastnn

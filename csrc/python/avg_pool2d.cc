@@ -36,7 +36,7 @@ py::array avg_pool2d(py::handle x_, py::handle kernel, py::handle stride, py::ha
     const Dense<T> dense_x(x);
     py::array y = new_array<T>({g.n, g.c, g.oh, g.ow});
     AvgPool2dArgs<T> args{g, dense_x.data(), data_of<T>(y), nullptr, num_threads()};
-    const Buffer workspace(avg_pool2d_workspace(args));
+    const Workspace workspace(avg_pool2d_workspace(args));
     args.workspace = workspace.get();
     without_gil(traffic<T>(g), [&] { avg_pool2d_forward(args); });
     return y;
@@ -57,7 +57,7 @@ py::array avg_pool2d_backward(py::handle dy_, py::handle x_shape, py::handle ker
     const Dense<T> dense_dy(dy);
     py::array dx = new_array<T>(shape);
     AvgPool2dArgs<T> args{g, dense_dy.data(), data_of<T>(dx), nullptr, num_threads()};
-    const Buffer workspace(avg_pool2d_input_gradient_workspace(args));
+    const Workspace workspace(avg_pool2d_input_gradient_workspace(args));
     args.workspace = workspace.get();
     without_gil(traffic<T>(g), [&] { avg_pool2d_input_gradient(args); });
     return dx;
@@ -67,8 +67,8 @@ py::array avg_pool2d_backward(py::handle dy_, py::handle x_shape, py::handle ker
 }  // namespace
 
 void bind_avg_pool2d(py::module_& m) {
-  m.def("avg_pool2d", &avg_pool2d);
-  m.def("avg_pool2d_backward", &avg_pool2d_backward);
+  define(m, "avg_pool2d", &avg_pool2d);
+  define(m, "avg_pool2d_backward", &avg_pool2d_backward);
 }
 
 }  // namespace fastnn

@@ -87,7 +87,7 @@ py::tuple call_batch_norm(py::handle x_, py::handle running_mean_, py::handle ru
     a.y = data_of<T>(saved.y), a.mean = data_of<T>(saved.mean), a.rstd = data_of<T>(saved.rstd);
     a.width = num_threads();
     if (rows > 0 || !training) {
-      const Buffer workspace(batch_norm_workspace(a));
+      const Workspace workspace(batch_norm_workspace(a));
       a.workspace = workspace.get();
       without_gil(3 * rows * channels * static_cast<int64_t>(sizeof(T)), [&] { batch_norm_forward(a); });
       if (training) {
@@ -142,7 +142,7 @@ py::tuple call_batch_norm_backward(py::handle dy_, py::handle saved_) {
     a.dx = data_of<T>(dx);
     a.width = num_threads();
     if (channels > 0) {
-      const Buffer workspace(batch_norm_backward_workspace(a));
+      const Workspace workspace(batch_norm_backward_workspace(a));
       a.workspace = workspace.get();
       without_gil(5 * rows * channels * static_cast<int64_t>(sizeof(T)), [&] { batch_norm_backward(a); });
     }
@@ -155,8 +155,8 @@ py::tuple call_batch_norm_backward(py::handle dy_, py::handle saved_) {
 
 void bind_batch_norm(py::module_& m) {
   py::class_<BatchNormSaved>(m, "BatchNormSaved", "What batch_norm_backward needs of its forward pass.");
-  m.def("batch_norm", &call_batch_norm);
-  m.def("batch_norm_backward", &call_batch_norm_backward);
+  define(m, "batch_norm", &call_batch_norm);
+  define(m, "batch_norm_backward", &call_batch_norm_backward);
 }
 
 }  // namespace fastnn

@@ -120,7 +120,7 @@ py::array conv2d(py::handle x_, py::handle weight_, py::handle bias_, py::handle
     a.x = dense_x.data(), a.weight = dense_weight.data(), a.bias = bias ? dense_bias->data() : nullptr;
     a.activation = activation, a.activation_parameter = static_cast<T>(fused_parameter(activation));
     a.y = data_of<T>(y);
-    const Buffer workspace(conv2d_forward_workspace(a));
+    const Workspace workspace(conv2d_forward_workspace(a));
     a.workspace = workspace.get();
     without_gil(cost(a), [&] { conv2d_forward(a); });
     return y;
@@ -149,7 +149,7 @@ py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
       const Dense<T> dense_weight(weight, weight_order(weight));
       py::array result = new_array<T>(x.shape);
       a.weight = dense_weight.data(), a.dx = data_of<T>(result);
-      const Buffer workspace(conv2d_input_gradient_workspace(a));
+      const Workspace workspace(conv2d_input_gradient_workspace(a));
       a.workspace = workspace.get();
       without_gil(cost(a), [&] { conv2d_input_gradient(a); });
       dx = result;
@@ -163,7 +163,7 @@ py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
       const Dense<T> dense_x(x);
       py::array result = new_array<T>(weight.shape, weight_order(weight));
       a.x = dense_x.data(), a.dweight = data_of<T>(result);
-      const Buffer workspace(conv2d_weight_gradient_workspace(a));
+      const Workspace workspace(conv2d_weight_gradient_workspace(a));
       a.workspace = workspace.get();
       without_gil(cost(a), [&] { conv2d_weight_gradient(a); });
       dw = result;
@@ -177,8 +177,8 @@ py::tuple conv2d_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
 }  // namespace
 
 void bind_conv2d(py::module_& m) {
-  m.def("conv2d", &conv2d);
-  m.def("conv2d_backward", &conv2d_backward);
+  define(m, "conv2d", &conv2d);
+  define(m, "conv2d_backward", &conv2d_backward);
   m.def("set_conv_algorithm", &set_conv_algorithm, py::arg("algorithm"));
   m.def("get_conv_algorithm", &get_conv_algorithm);
 

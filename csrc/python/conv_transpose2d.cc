@@ -76,7 +76,7 @@ py::array conv_transpose2d(py::handle x_, py::handle weight_, py::handle bias_, 
     py::array y = new_array<T>({a.n, a.ci, a.ih, a.iw});
     a.dy = dense_x.data(), a.weight = dense_weight.data(), a.bias = bias ? dense_bias->data() : nullptr;
     a.dx = data_of<T>(y);
-    const Buffer workspace(conv_transpose2d_forward_workspace(args));
+    const Workspace workspace(conv_transpose2d_forward_workspace(args));
     a.workspace = workspace.get();
     without_gil(cost(a), [&] { conv_transpose2d_forward(args); });
     return y;
@@ -105,7 +105,7 @@ py::tuple conv_transpose2d_backward(py::handle dy_, py::handle x_, py::handle we
       const Dense<T> dense_weight(weight, weight_order(weight));
       py::array result = new_array<T>(x.shape);
       a.weight = dense_weight.data(), a.y = data_of<T>(result);
-      const Buffer workspace(conv_transpose2d_input_gradient_workspace(args));
+      const Workspace workspace(conv_transpose2d_input_gradient_workspace(args));
       a.workspace = workspace.get();
       without_gil(cost(a), [&] { conv_transpose2d_input_gradient(args); });
       dx = result;
@@ -114,7 +114,7 @@ py::tuple conv_transpose2d_backward(py::handle dy_, py::handle x_, py::handle we
       const Dense<T> dense_x(x);
       py::array result = new_array<T>(weight.shape, weight_order(weight));
       a.dy = dense_x.data(), a.dweight = data_of<T>(result);
-      const Buffer workspace(conv_transpose2d_weight_gradient_workspace(args));
+      const Workspace workspace(conv_transpose2d_weight_gradient_workspace(args));
       a.workspace = workspace.get();
       without_gil(cost(a), [&] { conv_transpose2d_weight_gradient(args); });
       dw = result;
@@ -131,8 +131,8 @@ py::tuple conv_transpose2d_backward(py::handle dy_, py::handle x_, py::handle we
 }  // namespace
 
 void bind_conv_transpose2d(py::module_& m) {
-  m.def("conv_transpose2d", &conv_transpose2d);
-  m.def("conv_transpose2d_backward", &conv_transpose2d_backward);
+  define(m, "conv_transpose2d", &conv_transpose2d);
+  define(m, "conv_transpose2d_backward", &conv_transpose2d_backward);
 }
 
 }  // namespace fastnn

@@ -95,7 +95,7 @@ py::array drop_channels(const View& x, const Draw& draw, int64_t images, int64_t
       a.x = dense.data(), a.y = data_of<T>(y);
       a.threshold = draw.threshold, a.scale = draw.scale<T>(), a.seed = draw.seed, a.offset = draw.offset;
       a.width = num_threads();
-      const Buffer workspace(channel_dropout_workspace(a));
+      const Workspace workspace(channel_dropout_workspace(a));
       a.workspace = workspace.get();
       without_gil(2 * n * static_cast<int64_t>(sizeof(T)), [&] { channel_dropout_forward(a); });
     }
@@ -147,7 +147,7 @@ struct Affine {
 
 // The weight with entries dropped.
 template <class T>
-const T* mask(const View& weight, const Draw& draw, const Buffer& kept) {
+const T* mask(const View& weight, const Draw& draw, const Workspace& kept) {
   const Dense<T> dense(weight, c_order(2));
   T* data = static_cast<T*>(kept.get());
   run(draw.args(weight.size(), dense.data(), data));
@@ -169,7 +169,7 @@ py::array dropconnect(py::handle x_, py::handle weight_, py::handle bias_, py::h
   return with_dtype(x, [&]<class T>() -> py::array {
     const Order order = c_order(x.rank());
     const Dense<T> dense_x(x, order);
-    const Buffer kept(weight.size() * static_cast<int64_t>(sizeof(T)));
+    const Workspace kept(weight.size() * static_cast<int64_t>(sizeof(T)));
     std::optional<Dense<T>> dense_bias;
     if (bias) dense_bias.emplace(*bias);
     py::array y = new_array<T>(shape.output(x), order);
@@ -202,7 +202,7 @@ py::tuple dropconnect_backward(py::handle dy_, py::handle x_, py::handle weight_
     args.width = num_threads();
     args.a = dense_dy.data();
     if (needs[0]) {
-      const Buffer kept(weight.size() * static_cast<int64_t>(sizeof(T)));
+      const Workspace kept(weight.size() * static_cast<int64_t>(sizeof(T)));
       py::array result = new_array<T>(x.shape, order);
       args.m = shape.rows, args.n = shape.in, args.k = shape.out;
       args.a_row = shape.out, args.a_col = 1;
@@ -235,31 +235,31 @@ py::tuple dropconnect_backward(py::handle dy_, py::handle x_, py::handle weight_
 
 void bind_dropout(py::module_& m) {
   using H = py::handle;
-  m.def("dropout",
-        [](H x, H p, H training, H seed, H offset) { return dropout("dropout", "x", x, p, training, seed, offset); });
-  m.def("dropout_backward", [](H dy, H p, H training, H seed, H offset) {
+  define(m, "dropout",
+         [](H x, H p, H training, H seed, H offset) { return dropout("dropout", "x", x, p, training, seed, offset); });
+  define(m, "dropout_backward", [](H dy, H p, H training, H seed, H offset) {
     return dropout("dropout_backward", "dy", dy, p, training, seed, offset);
   });
-  m.def("dropout2d", [](H x, H p, H training, H seed, H offset) {
+  define(m, "dropout2d", [](H x, H p, H training, H seed, H offset) {
     return dropout2d("dropout2d", "x", x, p, training, seed, offset);
   });
-  m.def("dropout2d_backward", [](H dy, H p, H training, H seed, H offset) {
+  define(m, "dropout2d_backward", [](H dy, H p, H training, H seed, H offset) {
     return dropout2d("dropout2d_backward", "dy", dy, p, training, seed, offset);
   });
-  m.def("alpha_dropout", [](H x, H p, H training, H seed, H offset) {
+  define(m, "alpha_dropout", [](H x, H p, H training, H seed, H offset) {
     return alpha_dropout("alpha_dropout", "x", x, p, training, seed, offset, false);
   });
-  m.def("alpha_dropout_backward", [](H dy, H p, H training, H seed, H offset) {
+  define(m, "alpha_dropout_backward", [](H dy, H p, H training, H seed, H offset) {
     return alpha_dropout("alpha_dropout_backward", "dy", dy, p, training, seed, offset, true);
   });
-  m.def("stochastic_depth", [](H x, H p, H mode, H training, H seed, H offset) {
+  define(m, "stochastic_depth", [](H x, H p, H mode, H training, H seed, H offset) {
     return stochastic_depth("stochastic_depth", "x", x, p, mode, training, seed, offset);
   });
-  m.def("stochastic_depth_backward", [](H dy, H p, H mode, H training, H seed, H offset) {
+  define(m, "stochastic_depth_backward", [](H dy, H p, H mode, H training, H seed, H offset) {
     return stochastic_depth("stochastic_depth_backward", "dy", dy, p, mode, training, seed, offset);
   });
-  m.def("dropconnect", &dropconnect);
-  m.def("dropconnect_backward", &dropconnect_backward);
+  define(m, "dropconnect", &dropconnect);
+  define(m, "dropconnect_backward", &dropconnect_backward);
 }
 
 }  // namespace fastnn

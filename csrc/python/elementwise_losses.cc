@@ -59,7 +59,7 @@ py::tuple run(const char* op, const Options& options, const View& x, const View&
       losses = each;
     }
     args.width = num_threads();
-    const Buffer workspace(elementwise_loss_workspace(args));
+    const Workspace workspace(elementwise_loss_workspace(args));
     args.workspace = workspace.get();
     double sum = 0;
     without_gil(3 * n * static_cast<int64_t>(sizeof(T)), [&] { sum = elementwise_loss(args); });
@@ -76,24 +76,24 @@ py::tuple run_plain(const char* op, const Options& options, py::handle x, py::ha
 }  // namespace
 
 void bind_elementwise_losses(py::module_& m) {
-  m.def("mse_loss", [](py::handle x, py::handle target, py::handle reduction) {
+  define(m, "mse_loss", [](py::handle x, py::handle target, py::handle reduction) {
     return run_plain("mse_loss", {ElementwiseLoss::mse}, x, target, reduction);
   });
-  m.def("l1_loss", [](py::handle x, py::handle target, py::handle reduction) {
+  define(m, "l1_loss", [](py::handle x, py::handle target, py::handle reduction) {
     return run_plain("l1_loss", {ElementwiseLoss::l1}, x, target, reduction);
   });
-  m.def("huber_loss", [](py::handle x, py::handle target, py::handle delta_, py::handle reduction) {
+  define(m, "huber_loss", [](py::handle x, py::handle target, py::handle delta_, py::handle reduction) {
     const double delta = number("huber_loss", "delta", delta_);
     if (!(delta > 0)) fail_value("huber_loss", "delta", "above 0", describe(delta_));
     return run_plain("huber_loss", {ElementwiseLoss::huber, delta}, x, target, reduction);
   });
-  m.def("binary_cross_entropy_with_logits",
-        [](py::handle logits, py::handle target, py::handle pos_weight, py::handle weight, py::handle reduction) {
-          constexpr const char* op = "binary_cross_entropy_with_logits";
-          return run(op, {ElementwiseLoss::bce_with_logits}, View(op, "logits", logits), View(op, "target", target),
-                     parse_reduction(op, reduction), optional_view(op, "weight", weight),
-                     optional_view(op, "pos_weight", pos_weight));
-        });
+  define(m, "binary_cross_entropy_with_logits",
+         [](py::handle logits, py::handle target, py::handle pos_weight, py::handle weight, py::handle reduction) {
+           constexpr const char* op = "binary_cross_entropy_with_logits";
+           return run(op, {ElementwiseLoss::bce_with_logits}, View(op, "logits", logits), View(op, "target", target),
+                      parse_reduction(op, reduction), optional_view(op, "weight", weight),
+                      optional_view(op, "pos_weight", pos_weight));
+         });
 }
 
 }  // namespace fastnn

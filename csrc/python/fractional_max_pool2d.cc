@@ -9,7 +9,7 @@ namespace {
 struct FractionalMaxPool2dSaved {
   FractionalGeometry g;
   Dtype dtype;
-  std::unique_ptr<Buffer> starts, codes;
+  std::unique_ptr<Workspace> starts, codes;
 };
 
 // size * ratio rounded down, for one ratio or a pair of them.
@@ -52,8 +52,8 @@ py::tuple fractional_max_pool2d(py::handle x_, py::handle kernel_, py::handle si
   return with_dtype(x, [&]<class T>() -> py::tuple {
     const Dense<T> dense_x(x);
     py::array y = new_array<T>({g.n, g.c, g.oh, g.ow});
-    saved->starts = std::make_unique<Buffer>(g.n * (g.oh + g.ow) * static_cast<int64_t>(sizeof(int64_t)));
-    saved->codes = std::make_unique<Buffer>(y.size() + kFractionalCodeSlack);
+    saved->starts = std::make_unique<Workspace>(g.n * (g.oh + g.ow) * static_cast<int64_t>(sizeof(int64_t)));
+    saved->codes = std::make_unique<Workspace>(y.size() + kFractionalCodeSlack);
     const FractionalMaxPool2dArgs<T> args{g,
                                           seed,
                                           offset,
@@ -95,8 +95,8 @@ py::array fractional_max_pool2d_backward(py::handle dy_, py::handle saved_) {
 
 void bind_fractional_max_pool2d(py::module_& m) {
   py::class_<FractionalMaxPool2dSaved>(m, "FractionalMaxPool2dSaved");
-  m.def("fractional_max_pool2d", &fractional_max_pool2d);
-  m.def("fractional_max_pool2d_backward", &fractional_max_pool2d_backward);
+  define(m, "fractional_max_pool2d", &fractional_max_pool2d);
+  define(m, "fractional_max_pool2d_backward", &fractional_max_pool2d_backward);
 }
 
 }  // namespace fastnn

@@ -32,6 +32,6 @@ double call_global_norm(py::handle arrays) {
 
 }  // namespace
 
-void bind_global_norm(py::module_& m) { m.def("global_norm", &call_global_norm); }
+void bind_global_norm(py::module_& m) { define(m, "global_norm", &call_global_norm); }
 
 }  // namespace fastnn

@@ -82,7 +82,7 @@ py::tuple normalise(const char* op, const Inputs& in, GroupNormArgs<T> a) {
   a.rstd = data_of<T>(saved.rstd);
   a.width = num_threads();
   if (x.size() > 0) {
-    const Buffer workspace(group_norm_workspace(a));
+    const Workspace workspace(group_norm_workspace(a));
     a.workspace = workspace.get();
     without_gil(3 * x.size() * static_cast<int64_t>(sizeof(T)), [&] { group_norm_forward(a); });
   }
@@ -184,7 +184,7 @@ py::tuple gradients(const char* op, const char* forward, py::handle dy_, py::han
     a.dx = data_of<T>(dx);
     a.width = num_threads();
     if (a.rows * a.channels > 0) {
-      const Buffer workspace(group_norm_backward_workspace(a));
+      const Workspace workspace(group_norm_backward_workspace(a));
       a.workspace = workspace.get();
       without_gil(4 * dy.size() * static_cast<int64_t>(sizeof(T)), [&] { group_norm_backward(a); });
     } else {
@@ -200,11 +200,11 @@ py::tuple gradients(const char* op, const char* forward, py::handle dy_, py::han
 
 void bind_group_norm(py::module_& m) {
   py::class_<GroupNormSaved>(m, "GroupNormSaved", "What the backward pass of group or instance_norm needs.");
-  m.def("group_norm", &call_group_norm);
-  m.def("group_norm_backward",
-        [](py::handle dy, py::handle saved) { return gradients("group_norm_backward", "group_norm", dy, saved); });
-  m.def("instance_norm", &call_instance_norm);
-  m.def("instance_norm_backward", [](py::handle dy, py::handle saved) {
+  define(m, "group_norm", &call_group_norm);
+  define(m, "group_norm_backward",
+         [](py::handle dy, py::handle saved) { return gradients("group_norm_backward", "group_norm", dy, saved); });
+  define(m, "instance_norm", &call_instance_norm);
+  define(m, "instance_norm_backward", [](py::handle dy, py::handle saved) {
     return gradients("instance_norm_backward", "instance_norm", dy, saved);
   });
 }

@@ -59,8 +59,9 @@ Options softplus_options(const char* op, py::handle beta_, py::handle threshold)
 // Binds an activation without options, and its backward.
 template <InputActivation kind>
 void bind_plain(py::module_& m, const char* name, const char* backward_name) {
-  m.def(name, [name](py::handle x) { return forward(name, {kind}, x); });
-  m.def(backward_name, [backward_name](py::handle dy, py::handle x) { return backward(backward_name, {kind}, dy, x); });
+  define(m, name, [name](py::handle x) { return forward(name, {kind}, x); });
+  define(m, backward_name,
+         [backward_name](py::handle dy, py::handle x) { return backward(backward_name, {kind}, dy, x); });
 }
 
 }  // namespace
@@ -69,15 +70,15 @@ void bind_input_activations(py::module_& m) {
   bind_plain<InputActivation::selu>(m, "selu", "selu_backward");
   bind_plain<InputActivation::silu>(m, "silu", "silu_backward");
   bind_plain<InputActivation::hardswish>(m, "hardswish", "hardswish_backward");
-  m.def("gelu",
-        [](py::handle x, py::handle approximate) { return forward("gelu", gelu_options("gelu", approximate), x); });
-  m.def("gelu_backward", [](py::handle dy, py::handle x, py::handle approximate) {
+  define(m, "gelu",
+         [](py::handle x, py::handle approximate) { return forward("gelu", gelu_options("gelu", approximate), x); });
+  define(m, "gelu_backward", [](py::handle dy, py::handle x, py::handle approximate) {
     return backward("gelu_backward", gelu_options("gelu_backward", approximate), dy, x);
   });
-  m.def("softplus", [](py::handle x, py::handle beta, py::handle threshold) {
+  define(m, "softplus", [](py::handle x, py::handle beta, py::handle threshold) {
     return forward("softplus", softplus_options("softplus", beta, threshold), x);
   });
-  m.def("softplus_backward", [](py::handle dy, py::handle x, py::handle beta, py::handle threshold) {
+  define(m, "softplus_backward", [](py::handle dy, py::handle x, py::handle beta, py::handle threshold) {
     return backward("softplus_backward", softplus_options("softplus_backward", beta, threshold), dy, x);
   });
 }

@@ -77,7 +77,7 @@ py::tuple call_layer_norm(py::handle x_, py::handle normalized_shape, py::handle
     a.rstd = data_of<T>(saved.rstd);
     a.width = num_threads();
     if (x.size() > 0) {
-      const Buffer workspace(layer_norm_workspace(a));
+      const Workspace workspace(layer_norm_workspace(a));
       a.workspace = workspace.get();
       without_gil(3 * x.size() * static_cast<int64_t>(sizeof(T)), [&] { layer_norm_forward(a); });
     }
@@ -117,7 +117,7 @@ py::tuple call_layer_norm_backward(py::handle dy_, py::handle saved_) {
     a.dx = data_of<T>(dx);
     a.width = num_threads();
     if (saved.length > 0) {
-      const Buffer workspace(layer_norm_backward_workspace(a));
+      const Workspace workspace(layer_norm_backward_workspace(a));
       a.workspace = workspace.get();
       without_gil(4 * dy.size() * static_cast<int64_t>(sizeof(T)), [&] { layer_norm_backward(a); });
     }
@@ -130,8 +130,8 @@ py::tuple call_layer_norm_backward(py::handle dy_, py::handle saved_) {
 
 void bind_layer_norm(py::module_& m) {
   py::class_<LayerNormSaved>(m, "LayerNormSaved", "What layer_norm_backward needs of its forward pass.");
-  m.def("layer_norm", &call_layer_norm);
-  m.def("layer_norm_backward", &call_layer_norm_backward);
+  define(m, "layer_norm", &call_layer_norm);
+  define(m, "layer_norm_backward", &call_layer_norm_backward);
 }
 
 }  // namespace fastnn

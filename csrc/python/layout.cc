@@ -67,10 +67,10 @@ py::array flatten_backward(py::handle dy_, py::handle x_shape_) {
 }  // namespace
 
 void bind_layout(py::module_& m) {
-  m.def("channels_last", &channels_last, py::arg("x"));
-  m.def("flatten", &flatten);
-  m.def("flatten_backward", &flatten_backward);
-  m.def("is_channels_last", &is_channels_last, py::arg("x"));
+  define(m, "channels_last", &channels_last, py::arg("x"));
+  define(m, "flatten", &flatten);
+  define(m, "flatten_backward", &flatten_backward);
+  define(m, "is_channels_last", &is_channels_last, py::arg("x"));
 }
 
 }  // namespace fastnn

@@ -108,8 +108,8 @@ py::tuple linear_backward(py::handle dy_, py::handle x_, py::handle weight_, py:
 }  // namespace
 
 void bind_linear(py::module_& m) {
-  m.def("linear", &linear);
-  m.def("linear_backward", &linear_backward);
+  define(m, "linear", &linear);
+  define(m, "linear_backward", &linear_backward);
 }
 
 }  // namespace fastnn

@@ -201,10 +201,10 @@ py::array call_matmul(py::handle x_, py::handle other_) {
 // Sums v, of the batch's shape and `size` elements a matrix, over the axes along which an operand of
 // shape `own` was repeated.
 template <class T>
-void sum_repeated(const Matrices& own, Shape batch, int64_t size, Buffer& v, T* result) {
+void sum_repeated(const Matrices& own, Shape batch, int64_t size, Workspace& v, T* result) {
   const int extra = batch.size() - (own.rank() - 2);
   T* from = static_cast<T*>(v.get());
-  std::vector<std::unique_ptr<Buffer>> parts;
+  std::vector<std::unique_ptr<Workspace>> parts;
   int last = -1;
   for (int i = 0; i < batch.size(); ++i)
     if (batch[i] != 1 && (i < extra || own.shape[i - extra] == 1)) last = i;
@@ -214,7 +214,7 @@ void sum_repeated(const Matrices& own, Shape batch, int64_t size, Buffer& v, T* 
     for (int j = 0; j < batch.size(); ++j) (j < i ? outer : inner) *= j == i ? 1 : batch[j];
     T* to = result;
     if (i != last) {
-      parts.push_back(std::make_unique<Buffer>(outer * inner * static_cast<int64_t>(sizeof(T))));
+      parts.push_back(std::make_unique<Workspace>(outer * inner * static_cast<int64_t>(sizeof(T))));
       to = static_cast<T*>(parts.back()->get());
     }
     for (int64_t o = 0; o < outer; ++o) run_column_sums(batch[i], inner, from + o * batch[i] * inner, to + o * inner);
@@ -233,7 +233,7 @@ py::array gradient(const Matrices& own, const Operand<T>& a, const Operand<T>& b
   if (batch.size() == 0 || repeated == owned) {
     multiply<T>(a, b, batch, false, data_of<T>(result));
   } else {
-    Buffer all(repeated * size * static_cast<int64_t>(sizeof(T)));
+    Workspace all(repeated * size * static_cast<int64_t>(sizeof(T)));
     multiply<T>(a, b, batch, false, static_cast<T*>(all.get()));
     sum_repeated(own, batch, size, all, data_of<T>(result));
   }
@@ -262,8 +262,8 @@ py::tuple matmul_backward(py::handle dy_, py::handle x_, py::handle other_, py::
 }  // namespace
 
 void bind_matmul(py::module_& m) {
-  m.def("matmul", &call_matmul);
-  m.def("matmul_backward", &matmul_backward);
+  define(m, "matmul", &call_matmul);
+  define(m, "matmul_backward", &matmul_backward);
 }
 
 }  // namespace fastnn

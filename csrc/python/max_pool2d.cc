@@ -9,7 +9,7 @@ namespace {
 struct MaxPool2dSaved {
   MaxPool2dGeometry g;
   Dtype dtype;
-  std::unique_ptr<Buffer> codes;
+  std::unique_ptr<Workspace> codes;
 };
 
 MaxPool2dGeometry geometry(const char* op, const View& x, py::handle kernel, py::handle stride, py::handle padding,
@@ -44,7 +44,7 @@ py::tuple max_pool2d(py::handle x_, py::handle kernel, py::handle stride, py::ha
   return with_dtype(x, [&]<class T>() -> py::tuple {
     const Dense<T> dense_x(x);
     py::array y = new_array<T>({g.n, g.c, g.oh, g.ow});
-    saved->codes = std::make_unique<Buffer>(y.size() * g.code_bytes + kCodeSlack);
+    saved->codes = std::make_unique<Workspace>(y.size() * g.code_bytes + kCodeSlack);
     MaxPool2dArgs<T> args{g, dense_x.data(), data_of<T>(y), saved->codes->get(), num_threads()};
     without_gil(cost(g), [&] { max_pool2d_forward(args); });
     return py::make_tuple(y, std::move(saved));
@@ -65,7 +65,7 @@ py::array max_pool2d_backward(py::handle dy_, py::handle saved_) {
     const Dense<T> dense_dy(dy);
     py::array dx = new_array<T>({g.n, g.c, g.ih, g.iw});
     MaxPool2dBackwardArgs<T> args{g, dense_dy.data(), saved.codes->get(), data_of<T>(dx), nullptr, num_threads()};
-    const Buffer workspace(max_pool2d_input_gradient_workspace(args));
+    const Workspace workspace(max_pool2d_input_gradient_workspace(args));
     args.workspace = workspace.get();
     without_gil(cost(g), [&] { max_pool2d_input_gradient(args); });
     return dx;
@@ -76,8 +76,8 @@ py::array max_pool2d_backward(py::handle dy_, py::handle saved_) {
 
 void bind_max_pool2d(py::module_& m) {
   py::class_<MaxPool2dSaved>(m, "MaxPool2dSaved");
-  m.def("max_pool2d", &max_pool2d);
-  m.def("max_pool2d_backward", &max_pool2d_backward);
+  define(m, "max_pool2d", &max_pool2d);
+  define(m, "max_pool2d_backward", &max_pool2d_backward);
 }
 
 }  // namespace fastnn

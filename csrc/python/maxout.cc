@@ -10,7 +10,7 @@ struct MaxoutSaved {
   Shape x_shape, y_shape;
   Dtype dtype;
   int64_t pieces;
-  std::unique_ptr<Buffer> winners;
+  std::unique_ptr<Workspace> winners;
 };
 
 py::tuple maxout(py::handle x_, py::handle pieces_) {
@@ -29,7 +29,7 @@ py::tuple maxout(py::handle x_, py::handle pieces_) {
     saved->dtype = x.dtype;
     saved->pieces = pieces;
     py::array y = new_array<T>(saved->y_shape);
-    saved->winners = std::make_unique<Buffer>(y.size() + 1);
+    saved->winners = std::make_unique<Workspace>(y.size() + 1);
     MaxoutArgs<T> args{y.size(),     pieces, dense.data(), data_of<T>(y), static_cast<uint8_t*>(saved->winners->get()),
                        num_threads()};
     without_gil(2 * x.size() * static_cast<int64_t>(sizeof(T)), [&] { maxout_forward(args); });
@@ -60,8 +60,8 @@ py::array maxout_backward(py::handle dy_, py::handle saved_) {
 
 void bind_maxout(py::module_& m) {
   py::class_<MaxoutSaved>(m, "MaxoutSaved");
-  m.def("maxout", [](py::handle x, py::handle pieces) { return maxout(x, pieces); });
-  m.def("maxout_backward", [](py::handle dy, py::handle saved) { return maxout_backward(dy, saved); });
+  define(m, "maxout", [](py::handle x, py::handle pieces) { return maxout(x, pieces); });
+  define(m, "maxout_backward", [](py::handle dy, py::handle saved) { return maxout_backward(dy, saved); });
 }
 
 }  // namespace fastnn

@@ -37,7 +37,7 @@ py::tuple call_multiclass_hinge(py::handle scores_, py::handle target_, py::hand
       losses = rows;
     }
     args.width = num_threads();
-    const Buffer workspace(multiclass_hinge_workspace(args));
+    const Workspace workspace(multiclass_hinge_workspace(args));
     args.workspace = workspace.get();
     double sum = 0;
     without_gil(2 * n * c * static_cast<int64_t>(sizeof(T)), [&] { sum = multiclass_hinge(args); });
@@ -48,6 +48,6 @@ py::tuple call_multiclass_hinge(py::handle scores_, py::handle target_, py::hand
 
 }  // namespace
 
-void bind_multiclass_hinge(py::module_& m) { m.def("multiclass_hinge", &call_multiclass_hinge); }
+void bind_multiclass_hinge(py::module_& m) { define(m, "multiclass_hinge", &call_multiclass_hinge); }
 
 }  // namespace fastnn

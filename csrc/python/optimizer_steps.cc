@@ -222,10 +222,10 @@ void call_adam_step(py::handle params, py::handle grads, py::handle exp_avgs, py
 }  // namespace
 
 void bind_optimizer_steps(py::module_& m) {
-  m.def("sgd_step_", &call_sgd_step);
-  m.def("adagrad_step_", &call_adagrad_step);
-  m.def("rmsprop_step_", &call_rmsprop_step);
-  m.def("adam_step_", &call_adam_step);
+  define(m, "sgd_step_", &call_sgd_step);
+  define(m, "adagrad_step_", &call_adagrad_step);
+  define(m, "rmsprop_step_", &call_rmsprop_step);
+  define(m, "adam_step_", &call_adam_step);
 }
 
 }  // namespace fastnn

@@ -42,7 +42,7 @@ py::array prelu(py::handle x_, py::handle weight_) {
     set_geometry(x, weight, order, args);
     args.weight = dense_weight.data(), args.x = dense.data();
     args.y = data_of<T>(y);
-    const Buffer workspace(prelu_workspace(args) + 1);
+    const Workspace workspace(prelu_workspace(args) + 1);
     args.workspace = workspace.get();
     without_gil(2 * x.size() * static_cast<int64_t>(sizeof(T)), [&] { prelu_forward(args); });
     return y;
@@ -63,7 +63,7 @@ py::tuple prelu_backward(py::handle dy_, py::handle x_, py::handle weight_) {
     set_geometry(x, weight, channels_last_order(x.rank()), args);
     args.weight = dense_weight.data(), args.x = dense.data(), args.dy = dense_dy.data();
     args.dx = data_of<T>(dx), args.dweight = data_of<T>(dweight);
-    const Buffer workspace(prelu_workspace(args) + 1);
+    const Workspace workspace(prelu_workspace(args) + 1);
     args.workspace = workspace.get();
     without_gil(3 * x.size() * static_cast<int64_t>(sizeof(T)), [&] { prelu_backward(args); });
     return py::make_tuple(dx, dweight);
@@ -73,8 +73,9 @@ py::tuple prelu_backward(py::handle dy_, py::handle x_, py::handle weight_) {
 }  // namespace
 
 void bind_prelu(py::module_& m) {
-  m.def("prelu", [](py::handle x, py::handle weight) { return prelu(x, weight); });
-  m.def("prelu_backward", [](py::handle dy, py::handle x, py::handle weight) { return prelu_backward(dy, x, weight); });
+  define(m, "prelu", [](py::handle x, py::handle weight) { return prelu(x, weight); });
+  define(m, "prelu_backward",
+         [](py::handle dy, py::handle x, py::handle weight) { return prelu_backward(dy, x, weight); });
 }
 
 }  // namespace fastnn

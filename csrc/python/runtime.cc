@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/cpu_count.h"
+#include "core/device.h"
 #include "core/isa.h"
 #include "python/support/arguments.h"
 
@@ -54,6 +55,7 @@ std::map<std::string, int64_t> calls() {
   for (const std::string& name : available_isas()) counts[name] = 0;
   for (int i = 0; i < static_cast<int>(Isa::count); ++i)
     if (isa_supported(static_cast<Isa>(i))) counts[isa_name(static_cast<Isa>(i))] = kernel_calls(static_cast<Isa>(i));
+  counts["cuda"] = kernel_calls(Isa::cuda);
   return counts;
 }
 
@@ -97,6 +99,8 @@ void bind_runtime(py::module_& m) {
   m.def("kernel_calls", &calls);
   m.def("parallel_regions", &parallel_regions);
   m.def("parallel_region_seconds", &region_seconds, py::arg("threads"), py::arg("repeats"));
+  py::class_<DeviceMemory>(m, "DeviceMemory", "Memory of a CUDA device that a NumPy array stands for.");
+  m.def("load_cuda", &load_device_library, py::arg("path"));
   m.attr("build") = FASTNN_BUILD;
 
   if (const char* forced = std::getenv("FASTNN_ISA"); forced && *forced) {

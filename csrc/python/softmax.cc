@@ -40,7 +40,7 @@ py::array run(const char* op, bool log, const View& in, const View* dy, py::hand
     args.in = dense.data();
     args.out = data_of<T>(out);
     args.width = num_threads();
-    const Buffer workspace(softmax_workspace(args));
+    const Workspace workspace(softmax_workspace(args));
     args.workspace = workspace.get();
     without_gil(4 * in.size() * static_cast<int64_t>(sizeof(T)), [&] { softmax(args); });
     return out;
@@ -49,8 +49,8 @@ py::array run(const char* op, bool log, const View& in, const View* dy, py::hand
 
 template <bool log>
 void bind_one(py::module_& m, const char* name, const char* backward_name) {
-  m.def(name, [name](py::handle x, py::handle axis) { return run(name, log, View(name, "x", x), nullptr, axis); });
-  m.def(backward_name, [backward_name](py::handle dy_, py::handle y_, py::handle axis) {
+  define(m, name, [name](py::handle x, py::handle axis) { return run(name, log, View(name, "x", x), nullptr, axis); });
+  define(m, backward_name, [backward_name](py::handle dy_, py::handle y_, py::handle axis) {
     const View y(backward_name, "y", y_), dy(backward_name, "dy", dy_);
     y.need_float();
     dy.need_like(y);

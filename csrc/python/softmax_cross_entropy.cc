@@ -71,7 +71,7 @@ py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle s
       losses = rows;
     }
     a.width = num_threads();
-    const Buffer workspace(softmax_cross_entropy_workspace(a));
+    const Workspace workspace(softmax_cross_entropy_workspace(a));
     a.workspace = workspace.get();
     double sum = 0;
     without_gil(4 * n * c * static_cast<int64_t>(sizeof(T)), [&] { sum = softmax_cross_entropy(a); });
@@ -82,6 +82,6 @@ py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle s
 
 }  // namespace
 
-void bind_softmax_cross_entropy(py::module_& m) { m.def("softmax_cross_entropy", &loss_and_gradient); }
+void bind_softmax_cross_entropy(py::module_& m) { define(m, "softmax_cross_entropy", &loss_and_gradient); }
 
 }  // namespace fastnn

@@ -23,11 +23,12 @@ py::array as_numpy(const View& view, py::handle array) {
   }
   const std::string type = py::str(py::type::handle_of(array).attr("__name__"));
   if (!py::isinstance(array, numpy_generic())) {
+    if (py::object over = over_device_memory(array)) return over;
     if (!PyType_Check(array.ptr()) && py::hasattr(array, "__dlpack_device__")) {
       constexpr int kCpu = 1, kCpuPinned = 3;
       const int device = py::int_(py::object(array.attr("__dlpack_device__")()[py::int_(0)])).cast<int>();
       if (device != kCpu && device != kCpuPinned)
-        fail_value(op, name, "on the CPU", type + " on DLPack device type " + std::to_string(device));
+        fail_value(op, name, "on the CPU or a CUDA device", type + " on DLPack device type " + std::to_string(device));
       return py::module_::import("numpy").attr("from_dlpack")(array);
     }
     if (PyObject_CheckBuffer(array.ptr()))
@@ -70,6 +71,13 @@ View::View(const char* op_, const char* role_, py::handle array_, int index_) : 
   const py::array array = as_numpy(*this, array_);
   const py::dtype type = array.dtype();
   owner = array;
+  const DeviceMemory* memory = device_memory_of(array);
+  DeviceCall* call = DeviceCall::current();
+  if (call ? !call->enter(role, memory) : memory != nullptr) {
+    const int device = call ? call->device() : DeviceCall::kCpu;
+    fail_value(op, name(), "on " + device_name(device) + (call ? std::string(" like ") + call->first_role() : ""),
+               "an array on " + device_name(memory ? memory->device : DeviceCall::kCpu));
+  }
   if (type.byteorder() == '>' || type.byteorder() == '!') fail_type(op, name(), "in native byte order", dtype_name());
   const char kind = type.kind();
   if (kind == 'f' && type.itemsize() == 4)
@@ -164,6 +172,18 @@ int64_t product(const char* op, const std::string& name, const Shape& shape) {
   return n / 8;
 }
 
+Workspace::Workspace(int64_t bytes) {
+  if (bytes <= 0) return;
+  if (const DeviceCall* call = DeviceCall::current(); call && call->on_device()) {
+    py::array memory = call->empty(py::make_tuple(bytes), py::make_tuple(0), "u1");
+    data_ = memory.mutable_data();
+    on_device_ = std::move(memory);
+  } else {
+    buffer_ = std::make_unique<Buffer>(bytes);
+    data_ = buffer_->get();
+  }
+}
+
 void need_disjoint(const View& written, const View& other) {
   if (ranges_overlap(written, other))
     fail_value(written.op, written.name(), "separate memory from " + other.name(), "overlapping arrays");
@@ -178,7 +198,7 @@ Dense<T>::Dense(const View& view, const Order& order) {
     data_ = reinterpret_cast<const T*>(view.data);
     return;
   }
-  copy_ = std::make_unique<Buffer>(view.size() * static_cast<int64_t>(sizeof(T)));
+  copy_ = std::make_unique<Workspace>(view.size() * static_cast<int64_t>(sizeof(T)));
   copy_elements(view, order, static_cast<T*>(copy_->get()));
   data_ = static_cast<const T*>(copy_->get());
 }
@@ -204,6 +224,11 @@ py::array new_array(const Shape& shape) {
 
 template <class T>
 py::array new_array(const Shape& shape, const Order& order) {
+  if (const DeviceCall* call = DeviceCall::current(); call && call->on_device()) {
+    py::tuple sizes(shape.size()), axes(shape.size());
+    for (int i = 0; i < shape.size(); ++i) sizes[i] = shape[i], axes[i] = order[i];
+    return call->empty(sizes, axes, sizeof(T) == 4 ? "f4" : "f8");
+  }
   Shape strides(shape.size());
   int64_t stride = sizeof(T);
   for (int i = shape.size() - 1; i >= 0; --i) {

@@ -13,6 +13,7 @@
 
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "python/support/device_call.h"
 
 namespace fastnn {
 
@@ -102,11 +103,23 @@ struct View {
 Order own_order(const View& x);  // the C order if x lies so and not channels-last, else channels-last
 int64_t product(const char* op, const std::string& name, const Shape& shape);  // overflow-checked
 
+// Scratch memory for one call, where its arrays are: in the pool or on the device.
+class Workspace {
+ public:
+  explicit Workspace(int64_t bytes);
+  void* get() const { return data_; }
+
+ private:
+  std::unique_ptr<Buffer> buffer_;
+  py::object on_device_;
+  void* data_ = nullptr;
+};
+
 // Written arrays must not share memory with each other or with what is read.
 void need_disjoint(const View& written, const View& other);
 
 // The elements of a view, dense in the channels-last order: the view's own memory if it is so
-// already, else a copy in pool memory.
+// already, else a copy in scratch memory.
 template <class T>
 class Dense {
  public:
@@ -116,7 +129,7 @@ class Dense {
   bool is_copy() const { return copy_ != nullptr; }
 
  private:
-  std::unique_ptr<Buffer> copy_;
+  std::unique_ptr<Workspace> copy_;
   const T* data_;
 };
 
@@ -124,7 +137,7 @@ class Dense {
 template <class T>
 void copy_elements(const View& x, const Order& order, T* dst);
 
-// A new array in pool memory, dense in the given order of axes (default: channels-last).
+// A new array in the pool's or the device's memory, dense in the given order of axes (default: channels-last).
 template <class T>
 py::array new_array(const Shape& shape);
 template <class T>

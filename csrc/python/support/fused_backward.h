@@ -36,7 +36,7 @@ class FusedBackward {
 
  private:
   Dense<T> dense_;
-  std::optional<Buffer> product_;
+  std::optional<Workspace> product_;
   const T* data_;
 };
 

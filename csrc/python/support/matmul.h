@@ -8,7 +8,7 @@ namespace fastnn {
 
 template <class T>
 void run_matmul(MatmulArgs<T> args) {
-  const Buffer workspace(matmul_workspace(args));
+  const Workspace workspace(matmul_workspace(args));
   args.workspace = workspace.get();
   without_gil(args.m * args.n + (args.m + args.n) * args.k + args.m * args.n * args.k / 8, [&] { matmul(args); });
 }
@@ -16,7 +16,7 @@ void run_matmul(MatmulArgs<T> args) {
 template <class T>
 void run_column_sums(int64_t rows, int64_t cols, const T* x, T* sums) {
   ColumnSumsArgs<T> args{rows, cols, x, sums, nullptr, num_threads()};
-  const Buffer workspace(column_sums_workspace(args));
+  const Workspace workspace(column_sums_workspace(args));
   args.workspace = workspace.get();
   without_gil(rows * cols * static_cast<int64_t>(sizeof(T)), [&] { column_sums(args); });
 }

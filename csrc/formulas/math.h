@@ -33,13 +33,21 @@ struct ExpConstants<double> {
                                     4.166666666666666667e-2,  1.666666666666666667e-1, 0.5};
 };
 
-// From the coefficient of the highest power.
-template <class T, int N>
-FASTNN_INLINE Vec<T> horner(Vec<T> x, const T (&c)[N]) {
-  Vec<T> p = splat(c[0]);
-#pragma GCC unroll 32
-  for (int i = 1; i < N; ++i) p = fma(p, x, splat(c[i]));
-  return p;
+// From the coefficient of the highest power. Each coefficient is a constant expression: code for a GPU
+// cannot take the address of the host's table.
+template <class T, const auto& kSeries, size_t kFirst = 1>
+FASTNN_INLINE Vec<T> horner_from(Vec<T> x, Vec<T> p) {
+  if constexpr (kFirst == sizeof(kSeries) / sizeof(T)) {
+    return p;
+  } else {
+    constexpr T coefficient = kSeries[kFirst];
+    return horner_from<T, kSeries, kFirst + 1>(x, fma(p, x, splat(coefficient)));
+  }
+}
+template <class T, const auto& kSeries>
+FASTNN_INLINE Vec<T> horner(Vec<T> x) {
+  constexpr T first = kSeries[0];
+  return horner_from<T, kSeries>(x, splat(first));
 }
 
 template <class T>
@@ -60,7 +68,7 @@ FASTNN_INLINE Vec<T> reduced(Vec<T> x, Vec<Int<T>>& n) {
 }
 template <class T>
 FASTNN_INLINE Vec<T> expm1_of_reduced(Vec<T> r) {
-  return fma(horner<T>(r, ExpConstants<T>::bend) * r, r, r);
+  return fma(horner<T, ExpConstants<T>::bend>(r) * r, r, r);
 }
 
 template <class T>

@@ -1,7 +1,7 @@
 // The logarithm of positive normal numbers, and NaN of NaN.
 #pragma once
 
-#include "cpu/math.h"
+#include "formulas/math.h"
 
 namespace fastnn::FASTNN_ISA {
 
@@ -18,7 +18,7 @@ FASTNN_INLINE Vec<T> log(Vec<T> x) {
   Vec<T> p = splat(static_cast<T>(2) / (2 * kTerms - 1));
 #pragma GCC unroll 16
   for (int i = kTerms - 2; i >= 0; --i) p = fma(p, z, splat(static_cast<T>(2) / static_cast<T>(2 * i + 1)));
-  const Vec<T> whole = __builtin_convertvector(n, Vec<T>);
+  const Vec<T> whole = to_float<T>(n);
   return fma(whole, splat(C::ln2_high), fma(s, p, whole * C::ln2_low)) + (x - x);
 }
 

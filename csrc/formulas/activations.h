@@ -1,7 +1,7 @@
 // The activations' formulas on vectors, shared by every kernel that applies one.
 #pragma once
 
-#include "cpu/math.h"
+#include "formulas/math.h"
 #include "ops/activations.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -40,6 +40,12 @@ FASTNN_INLINE Vec<T> activate_backward(Vec<T> dy, Vec<T> y, Vec<T> parameter) {
     return dy * (one - y * y);
   else
     return dy;
+}
+
+// d elu / dx from x: alpha exp(x) below 0.
+template <class T>
+FASTNN_INLINE Vec<T> elu_from_input(Vec<T> dy, Vec<T> x, Vec<T> alpha) {
+  return select<T>(x > 0, dy, dy * (alpha * exp<T>(x)));
 }
 
 // Calls body.operator()<A>() for the activation that `kind` names.

@@ -4,7 +4,7 @@
 // where e alone would already be a denormal number and have lost its digits.
 #pragma once
 
-#include "cpu/math.h"
+#include "formulas/math.h"
 #include "ops/input_activations.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -70,13 +70,13 @@ struct NormalTail {
     p = half_exp_parts<T>(square, square_rest(a, square), n);
     const Vec<T> r = static_cast<T>(1) / (a + static_cast<T>(4));
     const Vec<T> t = fma(a + a, r, splat(static_cast<T>(-1)));  // half an ULP of 1 at a = 0
-    g = horner<T>(t, Series<T>::tail) * r;
+    g = horner<T, Series<T>::tail>(t) * r;
   }
 
  private:
-  // a^2 - square: the square's rounding would be a^2 / 2 ULP of p. The wider ISAs have a fused fma.
+  // a^2 - square: the square's rounding would be a^2 / 2 ULP of p.
   static FASTNN_MEMBER Vec<T> square_rest(Vec<T> a, Vec<T> square) {
-    if constexpr (kVectorBytes > 16) return fma(a, a, -square);
+    if constexpr (kFusedMultiplyAdd) return fma(a, a, -square);
     constexpr Int<T> kHigh = ~((Int<T>{1} << (sizeof(T) == 4 ? 12 : 27)) - 1);  // half of a's digits
     const Vec<T> high = bits<T, Int<T>>(bits<Int<T>, T>(a) & kHigh);
     return (high * high - square) + (a - high) * (a + high);
@@ -109,7 +109,8 @@ FASTNN_INLINE Vec<T> gated(Vec<T> x, Vec<T> a, Vec<T> z) {
   const Vec<T> p = exp_parts<T>(-z, n);
   const Vec<T> scaled = scale_by_power<T>(p, n) + static_cast<T>(1);
   const Vec<T> y = select<T>(x < 0, -(a * p), x) / scaled;
-  return scale_by_power<T>(y, n & (x < 0));
+  const Vec<Int<T>> none{};
+  return scale_by_power<T>(y, x < 0 ? n : none);
 }
 
 // Its derivative, s + x s (1 - s) dz/dx.
@@ -135,7 +136,7 @@ struct TanhGate {
 template <class T>
 FASTNN_INLINE Vec<T> log1p_exp(Vec<T> z) {
   const Vec<T> e = exp<T>(-abs<T>(z));
-  const Vec<T> rest = e * horner<T>(e, Series<T>::log1p);
+  const Vec<T> rest = e * horner<T, Series<T>::log1p>(e);
   return greater<T>(Vec<T>{}, z) + rest;
 }
 

@@ -1,0 +1,21 @@
+// The target beyond the CPU: whether this thread's call works on a device's arrays, and the library, loaded
+// at run time, that holds the device's kernels.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace fastnn {
+
+// Loads the library; says why it cannot be used, or nothing.
+std::string load_device_library(const char* path);
+
+// The calls of this thread go to the device's kernels, on its stream, until leave_device.
+void enter_device(int device, void* stream);
+void leave_device();
+bool on_device();
+
+// The address of a kernel for elements of this size; throws std::runtime_error if there is none.
+void* find_device_kernel(const char* name, int64_t element_bytes);
+
+}  // namespace fastnn

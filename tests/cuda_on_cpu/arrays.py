@@ -1,0 +1,103 @@
+"""Arrays that say they live on a CUDA device, for kernels that are emulated on the CPU.
+
+They stand in for CuPy's: the names are CuPy's, and nothing turns one into a NumPy array by
+accident.
+"""
+
+from typing import Any
+
+import numpy as np
+
+GUARD = 256  # bytes on both sides of every array, which no kernel may touch
+PATTERN = 0xA5
+living: list[np.ndarray] = []
+
+
+def guarded(shape: tuple[int, ...], dtype: Any, shift: int = 0) -> np.ndarray:
+    """An array filled with NaN (all bits set) between two guards, ``shift`` off 64 bytes."""
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape)) * dtype.itemsize
+    raw = np.full(size + 2 * GUARD + 128, 0xFF, np.uint8)
+    start = GUARD + -(raw.ctypes.data + GUARD) % 64 + shift
+    raw[:start] = PATTERN
+    raw[start + size :] = PATTERN
+    living.append(raw[:start])
+    living.append(raw[start + size :])
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def check_guards() -> None:
+    """Fail if a kernel wrote beside an array, and forget the arrays so far."""
+    broken = sum(bool((guard != PATTERN).any()) for guard in living)
+    living.clear()
+    assert not broken, f"{broken} guards of arrays were written to"
+
+
+class Array:
+    """What CuPy's ndarray is to the tests."""
+
+    def __init__(self, host: np.ndarray) -> None:
+        self.host = host
+
+    def __array__(self, *args: Any, **options: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed")
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return {**self.host.__array_interface__, "version": 3}
+
+    def get(self) -> np.ndarray:
+        """A copy on the CPU, of the same strides."""
+        copy = np.empty_like(self.host)
+        copy[...] = self.host
+        return copy
+
+    def reshape(self, *shape: Any) -> "Array":
+        return Array(self.host.reshape(*shape))
+
+    def transpose(self, *axes: Any) -> "Array":
+        return Array(self.host.transpose(*axes))
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("shape", "dtype", "ndim", "size", "strides", "nbytes", "flags"):
+            return getattr(self.host, name)
+        raise AttributeError(name)
+
+
+class Library:
+    """What fastnn needs of an array library; see ``fastnn.cuda._libraries``."""
+
+    def device(self, array: Array) -> int:
+        return 0
+
+    def stream(self, device: int) -> int:
+        return 0
+
+    def empty(self, shape: Any, order: Any, dtype: str, device: int) -> Array:
+        inverse = np.argsort(order) if len(order) else ()
+        return Array(guarded(tuple(shape[axis] for axis in order), dtype).transpose(inverse))
+
+
+def to_device(value: Any) -> Any:
+    """Arrays, also in lists, on the pretended device, with their strides."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(to_device(v) for v in value)
+    if not isinstance(value, np.ndarray):
+        return value
+    order = np.argsort([-abs(s) for s in value.strides], kind="stable")
+    sizes = tuple(value.shape[axis] for axis in order)
+    copy = guarded(sizes, value.dtype, value.ctypes.data % 16)
+    copy = copy.transpose(np.argsort(order))
+    steps = tuple(slice(None, None, -1) if s < 0 else slice(None) for s in value.strides)
+    copy = copy[(*steps, ...)]
+    copy[...] = value
+    return Array(copy)
+
+
+def to_host(value: Any) -> Any:
+    """Back again."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(to_host(v) for v in value)
+    if isinstance(value, Array):
+        return value.get()
+    return value

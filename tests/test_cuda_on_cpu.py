@@ -1,0 +1,121 @@
+"""The CUDA kernels against the references, on a CPU that plays the GPU."""
+
+import importlib.util
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_on_cpu import SOURCES as CSRC
+from cuda_on_cpu import arrays, compile_kernels, compiler
+
+from fastnn import _core, functional
+from fastnn.cuda import _libraries, _loading
+from fastnn.specs import Arrays, Case, Spec
+from fastnn.specs._check import Problem, Result, judge, problem, run
+from fastnn.specs._layouts import LAYOUTS, c_order, channels_last
+from fastnn.specs._spec import each
+
+# The ops whose stem csrc/cuda has.
+OPS = {
+    spec.name: spec
+    for source in sorted(CSRC.glob("cuda/*.cu"))
+    if importlib.util.find_spec(f"fastnn.specs.{source.stem}")
+    for spec in importlib.import_module(f"fastnn.specs.{source.stem}").SPECS
+}
+DTYPES = pytest.mark.parametrize("dtype", [np.dtype("f4"), np.dtype("f8")], ids=str)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The emulated kernels in place of the library of CUDA kernels."""
+    if compiler() is None:
+        pytest.skip("needs a C++ compiler")
+    path = compile_kernels(tmp_path_factory.mktemp("cuda_on_cpu"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_loading, "PATH", path)
+        patch.setitem(_libraries.LIBRARIES, "cuda_on_cpu", arrays.Library())
+        yield
+
+
+def on_device(f: Any) -> Any:
+    """The function on arrays of the pretended device."""
+
+    def call(*args: Any, **options: Any) -> Any:
+        moved = {name: arrays.to_device(value) for name, value in options.items()}
+        sent = [arrays.to_device(value) for value in args]
+        result = arrays.to_host(f(*sent, **moved))
+        for before, after in zip([*args, *options.values()], [*sent, *moved.values()], strict=True):
+            give_back(before, after)
+        arrays.check_guards()
+        return result
+
+    return call
+
+
+def give_back(before: Any, after: Any) -> None:
+    """What was updated in place on the device, into the arrays on the CPU."""
+    if isinstance(before, (list, tuple)):
+        for b, a in zip(before, after, strict=True):
+            give_back(b, a)
+    elif isinstance(before, np.ndarray) and before.flags.writeable:
+        before[...] = after.host
+
+
+DEVICE = SimpleNamespace(
+    **{name: on_device(f) for name, f in vars(functional).items() if callable(f)}
+)
+
+
+def on_cuda(spec: Spec, p: Problem, moved: Arrays, dy: np.ndarray, given: Arrays) -> Result:
+    """Forward and backward; a loss comes back as an array of no axis where the CPU has a float."""
+    result = run(spec, DEVICE, moved, p.options, dy, given)
+    outputs = {
+        name: float(value) if type(p.outputs[name]) is float else value
+        for name, value in result.outputs.items()
+    }
+    return Result(outputs, result.gradients)
+
+
+def cases(large: bool = False) -> pytest.MarkDecorator:
+    found = [
+        pytest.param(spec, case, id=f"{name}: {case.label}")
+        for name, spec in OPS.items()
+        for case in (spec.large if large else spec.cases)
+    ]
+    return pytest.mark.parametrize("spec, case", found)
+
+
+@DTYPES
+@cases()
+@pytest.mark.parametrize("layout", [c_order, channels_last, LAYOUTS["shifted"]])
+def test_agrees_with_the_reference(spec: Spec, case: Case, dtype: Any, layout: Any) -> None:
+    p = problem(spec, case, dtype)
+    moved = {name: each(layout, value) for name, value in p.arrays.items()}
+    given = {name: each(layout, value) for name, value in p.given.items()}
+    before = _core.kernel_calls()
+    judge(p, on_cuda(spec, p, moved, layout(p.dy), given), dtype)
+    after = _core.kernel_calls()
+    ran = {name for name, calls in after.items() if calls != before[name]}
+    assert ran <= {"cuda"} and (ran or not case.kernel or spec.returns_input)
+
+
+@cases(large=True)
+def test_much_work_agrees_with_the_reference(spec: Spec, case: Case) -> None:
+    p = problem(spec, case, np.dtype(np.float32))
+    judge(p, on_cuda(spec, p, p.arrays, p.dy, p.given), np.dtype(np.float32))
+
+
+def test_mixed_devices() -> None:
+    x = np.ones((2, 3), np.float32)
+    with pytest.raises(
+        ValueError, match="relu_backward: dy must be on cuda:0 like x, got an array on the CPU"
+    ):
+        functional.relu_backward(x, arrays.to_device(x))
+
+
+def test_an_array_of_the_device_stays_there() -> None:
+    y = functional.relu(arrays.to_device(np.array([-1.0, 2.0], np.float32)))
+    assert type(y) is arrays.Array
+    assert y.get().tolist() == [0.0, 2.0]
