@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cuda_on_cpu import arrays, compile_kernels, compiler
 
 import fastnn
+from fastnn.cuda import _libraries, _loading
 
 # bench is not installed; last, so that an installed fastnn is found before the source tree's
 sys.path.append(str(Path(__file__).parent.parent))
@@ -26,3 +28,18 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     """Thread counts below, at and above what the machine has."""
     with fastnn.threads(request.param):
         yield request.param
+
+
+@pytest.fixture(scope="session")
+def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The CUDA kernels, compiled for the CPU."""
+    if compiler() is None:
+        pytest.skip("needs a C++ compiler")
+    return compile_kernels(tmp_path_factory.mktemp("cuda_on_cpu"))
+
+
+@pytest.fixture
+def cuda_on_cpu(cuda_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU plays a CUDA device for the arrays of ``cuda_on_cpu.arrays``."""
+    monkeypatch.setattr(_loading, "PATH", cuda_library)
+    monkeypatch.setitem(_libraries.LIBRARIES, "cuda_on_cpu", arrays.Library())

@@ -1,19 +1,17 @@
 """The CUDA kernels against the references, on a CPU that plays the GPU."""
 
 import importlib.util
-from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from cuda_on_cpu import SOURCES as CSRC
-from cuda_on_cpu import arrays, compile_kernels, compiler
+from cuda_on_cpu import arrays
+from cuda_on_cpu.harness import on_cuda
 
 from fastnn import _core, functional
-from fastnn.cuda import _libraries, _loading
-from fastnn.specs import Arrays, Case, Spec
-from fastnn.specs._check import Problem, Result, judge, problem, run
+from fastnn.specs import Case, Spec
+from fastnn.specs._check import judge, problem
 from fastnn.specs._layouts import LAYOUTS, c_order, channels_last
 from fastnn.specs._spec import each
 
@@ -24,58 +22,8 @@ OPS = {
     if importlib.util.find_spec(f"fastnn.specs.{source.stem}")
     for spec in importlib.import_module(f"fastnn.specs.{source.stem}").SPECS
 }
+pytestmark = pytest.mark.usefixtures("cuda_on_cpu")
 DTYPES = pytest.mark.parametrize("dtype", [np.dtype("f4"), np.dtype("f8")], ids=str)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The emulated kernels in place of the library of CUDA kernels."""
-    if compiler() is None:
-        pytest.skip("needs a C++ compiler")
-    path = compile_kernels(tmp_path_factory.mktemp("cuda_on_cpu"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_loading, "PATH", path)
-        patch.setitem(_libraries.LIBRARIES, "cuda_on_cpu", arrays.Library())
-        yield
-
-
-def on_device(f: Any) -> Any:
-    """The function on arrays of the pretended device."""
-
-    def call(*args: Any, **options: Any) -> Any:
-        moved = {name: arrays.to_device(value) for name, value in options.items()}
-        sent = [arrays.to_device(value) for value in args]
-        result = arrays.to_host(f(*sent, **moved))
-        for before, after in zip([*args, *options.values()], [*sent, *moved.values()], strict=True):
-            give_back(before, after)
-        arrays.check_guards()
-        return result
-
-    return call
-
-
-def give_back(before: Any, after: Any) -> None:
-    """What was updated in place on the device, into the arrays on the CPU."""
-    if isinstance(before, (list, tuple)):
-        for b, a in zip(before, after, strict=True):
-            give_back(b, a)
-    elif isinstance(before, np.ndarray) and before.flags.writeable:
-        before[...] = after.host
-
-
-DEVICE = SimpleNamespace(
-    **{name: on_device(f) for name, f in vars(functional).items() if callable(f)}
-)
-
-
-def on_cuda(spec: Spec, p: Problem, moved: Arrays, dy: np.ndarray, given: Arrays) -> Result:
-    """Forward and backward; a loss comes back as an array of no axis where the CPU has a float."""
-    result = run(spec, DEVICE, moved, p.options, dy, given)
-    outputs = {
-        name: float(value) if type(p.outputs[name]) is float else value
-        for name, value in result.outputs.items()
-    }
-    return Result(outputs, result.gradients)
 
 
 def cases(large: bool = False) -> pytest.MarkDecorator:

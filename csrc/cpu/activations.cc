@@ -1,7 +1,7 @@
 #include "ops/activations.h"
 
-#include "formulas/activations.h"
 #include "cpu/elementwise.h"
+#include "formulas/activations.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {

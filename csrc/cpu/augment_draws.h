@@ -2,8 +2,8 @@
 // word for each use.
 #pragma once
 
-#include "formulas/log.h"
 #include "cpu/philox_words.h"
+#include "formulas/log.h"
 #include "ops/augment.h"
 
 namespace fastnn::FASTNN_ISA {

@@ -2,8 +2,8 @@
 // normalisation has one such array, group and instance normalisation one an image.
 #pragma once
 
-#include "formulas/activations.h"
 #include "cpu/channel_sums.h"
+#include "formulas/activations.h"
 #include "ops/batch_norm.h"
 
 namespace fastnn::FASTNN_ISA {

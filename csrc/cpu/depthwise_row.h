@@ -2,8 +2,8 @@
 // columns they read are loaded once for all taps of a row: 10 loads and 3 weights for 24 FMAs at 3x3.
 #pragma once
 
-#include "formulas/activations.h"
 #include "cpu/pixels.h"
+#include "formulas/activations.h"
 
 namespace fastnn::FASTNN_ISA {
 

@@ -2,9 +2,9 @@
 // terms in the same order, term k to partial sum k % kLanes, so that the bits do not depend on the layout.
 #include "ops/softmax.h"
 
-#include "formulas/log.h"
 #include "cpu/pixels.h"
 #include "cpu/tile.h"
+#include "formulas/log.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {

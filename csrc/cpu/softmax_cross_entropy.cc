@@ -1,8 +1,8 @@
 #include "ops/softmax_cross_entropy.h"
 
-#include "formulas/math.h"
 #include "cpu/pixels.h"
 #include "cpu/tile.h"
+#include "formulas/math.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {

@@ -1,9 +1,10 @@
 """How fastnn works beside the array libraries of CUDA: it allocates through them, on their stream.
 
 The extension calls :func:`describe`, :func:`library_and_stream`, :func:`reshaped` and the
-libraries' ``empty``.
+libraries' ``empty``. A library whose array is at hand has been imported.
 """
 
+import sys
 from typing import Any, Protocol
 
 from ._loading import load
@@ -41,14 +42,12 @@ class CuPy:
         return int(array.device.id)
 
     def stream(self, device: int) -> int:
-        import cupy
-
+        cupy: Any = sys.modules["cupy"]
         with cupy.cuda.Device(device):
             return int(cupy.cuda.get_current_stream().ptr)
 
     def empty(self, shape: Shape, order: Shape, dtype: str, device: int) -> Any:
-        import cupy
-
+        cupy: Any = sys.modules["cupy"]
         sizes, back = permuted(shape, order)
         with cupy.cuda.Device(device):
             return cupy.empty(sizes, dtype).transpose(back)
@@ -61,13 +60,11 @@ class Torch:
         return int(array.device.index)
 
     def stream(self, device: int) -> int:
-        import torch
-
+        torch: Any = sys.modules["torch"]
         return int(torch.cuda.current_stream(device).cuda_stream)
 
     def empty(self, shape: Shape, order: Shape, dtype: str, device: int) -> Any:
-        import torch
-
+        torch: Any = sys.modules["torch"]
         kinds = {"f2": "float16", "f4": "float32", "f8": "float64", "u1": "uint8", "i8": "int64"}
         sizes, back = permuted(shape, order)
         kind = getattr(torch, kinds[dtype])
