@@ -15,7 +15,8 @@ struct Library {
 };
 Library g_library{};
 
-constinit thread_local bool t_on_device = false;
+// No call to find it: every kernel call asks.
+__attribute__((tls_model("initial-exec"))) constinit thread_local bool t_on_device = false;
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include "core/parallel.h"
 #include "cpu/conv_correlations.h"
+#include "cpu/conv_weight_gradient.h"
 #include "cpu/depthwise.h"
 #include "cpu/disjoint.h"
 #include "cpu/grouped.h"
@@ -75,134 +76,21 @@ void direct_input_gradient(const Conv2dArgs<T>& a) {
 
 // ---- weight gradient ----
 
-// Bands are dealt to at most kGroups groups by their number, each group sums into an accumulator of
-// its own in order, and the accumulators are added in order: the thread count changes nothing.
-template <class T>
-struct WeightGradient {
-  static constexpr int64_t kGroups = 8;
-  Correlation<T> c;
-  Panels<T> panels;
-  int width;
-
-  WeightGradient(const Conv2dArgs<T>& a) : c(forward_correlation(a)), panels{a.co / a.groups}, width(a.width) {}
-
-  int64_t tasks() const { return c.n * c.bands; }
-  // As many as the accumulators stay small beside the work: 4 MB in all.
-  int64_t groups() const {
-    const int64_t bytes = accumulator() * static_cast<int64_t>(sizeof(T));
-    int64_t most = bytes > 0 ? (4 << 20) / bytes : kGroups;
-    most = most < 2 ? 2 : most > kGroups ? kGroups : most;
-    return most < tasks() ? most : tasks();
-  }
-  int64_t accumulator() const { return panels.size(c.depth); }
-  int64_t band_pixels() const { return c.band * c.ow; }
-  int64_t gradient_scratch() const { return panels.size(band_pixels()); }
-  int64_t bytes() const {
-    return (groups() * accumulator() + width * (c.scratch_size() + gradient_scratch())) *
-               static_cast<int64_t>(sizeof(T)) +
-           width * c.band * static_cast<int64_t>(sizeof(Segment));
-  }
-
-  // The band of dy in panels [pixel][panel width], columns beyond the matrix zero.
-  void load_gradient(const T* dy, int64_t pixel, int64_t pixels, T* dst) const {
-    constexpr int64_t kL = kLanes<T>;
-    for (int64_t p = 0; p < panels.count(); ++p) {
-      T* panel = dst + panels.offset(p, band_pixels());
-      const int64_t columns = panels.width(p), valid = panels.valid(p);
-      for (int64_t i = 0; i < pixels; ++i) {
-        const T* src = dy + i * pixel + p * Panels<T>::kWide;
-        for (int64_t j = 0; j < columns; j += kL) {
-          const int64_t left = valid - j;
-          store(panel + i * columns + j, left >= kL ? load(src + j) : load_n(src + j, left > 0 ? left : 0));
-        }
-      }
-    }
-  }
-
-  void add_band(int64_t i0, int64_t count, const T* band, const T* gradient, Segment* list, T* sums) const {
-    const int64_t lowest = c.rows.lowest();
-    for (int64_t p = 0; p < panels.count(); ++p) {
-      const int64_t columns = panels.width(p);
-      TileArgs<T> t{};
-      t.a_step = c.block;
-      t.segments = list;
-      t.b = gradient + panels.offset(p, band_pixels());
-      t.c_row = columns;
-      t.cols = columns;
-      t.accumulate = true;
-      for (int64_t tap = 0; tap < c.rows.count; ++tap) {
-        t.count = 0;
-        for (int64_t i = 0; i < count; ++i) {
-          const int64_t row = (i0 + i) * c.rows.stride + c.rows.first + tap * c.rows.step;
-          if (row >= 0 && row < c.ih) list[t.count++] = {i * c.rows.stride * c.row_size, i * c.ow * columns, c.ow};
-        }
-        if (t.count == 0) continue;
-        for (int64_t cb = 0; cb < c.blocks; ++cb) {
-          const int64_t channels = c.block_channels(cb);
-          const T* a = band + cb * c.plane + (c.rows.first + tap * c.rows.step - lowest) * c.row_size;
-          for (int64_t g = 0; g < c.groups; ++g) {
-            // A run of taps is one stretch of rows of the packed weights, if the channels touch.
-            const int64_t size = c.group_size(g), row = c.weight_row(cb, tap, g);
-            const int64_t stretch = channels == c.block ? size * channels : channels;
-            for (int64_t m = 0; m * stretch < size * channels; ++m) {
-              const Pieces pieces(stretch, kMaxRows[panels.vectors(p)]);
-              for (int64_t k = 0; k < pieces.count; ++k) {
-                t.a = a + c.tap_offset(g) + m * c.block + pieces.begin(k);
-                t.c = sums + panels.offset(p, c.depth) + (row + m * stretch + pieces.begin(k)) * columns;
-                tile_for<T>(Walk::transposed, pieces.size(k), panels.vectors(p))(t);
-              }
-            }
-          }
-        }
-      }
-    }
-  }
-
-  void run(const Conv2dArgs<T>& a, int64_t group) {
-    const int64_t ci = a.ci / a.groups, co = a.co / a.groups;
-    c.in = a.x + group * ci;
-    const int64_t parts = groups(), size = accumulator();
-    T* sums = static_cast<T*>(a.workspace);
-    T* scratch = sums + parts * size;
-    T* gradients = scratch + width * c.scratch_size();
-    Segment* segments = reinterpret_cast<Segment*>(gradients + width * gradient_scratch());
-    const int64_t cost = c.n * c.oh * c.ow * co * c.depth / 8;
-    const Pieces pieces(tasks(), tasks() > 0 ? (tasks() + parts - 1) / parts : 1);
-    parallel_blocks(pieces.count, width, cost, [&](int64_t part, int worker) {
-      T* mine = sums + part * size;
-      for (int64_t i = 0; i < size; ++i) mine[i] = 0;
-      T* band = scratch + worker * c.scratch_size();
-      T* gradient = gradients + worker * gradient_scratch();
-      for (int64_t task = pieces.begin(part); task < pieces.begin(part + 1); ++task) {
-        const int64_t image = task / c.bands, i0 = c.band_begin(task % c.bands), count = c.band_size(task % c.bands);
-        load_band(c, image, i0, count, band);
-        load_gradient(a.dy + ((image * a.oh + i0) * a.ow) * a.co + group * co, a.co, count * c.ow, gradient);
-        add_band(i0, count, band, gradient, segments + worker * c.band, mine);
-      }
-    });
-    const WeightStrides& strides = a.weight_strides;
-    T* dw = a.dweight + group * co * strides.out;
-    parallel_blocks(panels.count() * c.blocks, width, 4 * pieces.count * size * static_cast<int64_t>(sizeof(T)),
-                    [&](int64_t i, int) {
-                      const int64_t p = i / c.blocks, columns = panels.width(p), valid = panels.valid(p);
-                      T* dst = dw + p * Panels<T>::kWide * strides.out;
-                      const T* src = sums + panels.offset(p, c.depth);
-                      for_weight_rows(c, strides, i % c.blocks, [&](int64_t row, int64_t offset) {
-                        for (int64_t j = 0; j < valid; ++j) {
-                          T total = 0;
-                          for (int64_t part = 0; part < pieces.count; ++part)
-                            total += src[part * size + row * columns + j];
-                          dst[offset + j * strides.out] = total;
-                        }
-                      });
-                    });
-  }
-};
-
 template <class T>
 void direct_weight_gradient(const Conv2dArgs<T>& a) {
-  WeightGradient<T> gradient(a);
-  for (int64_t g = 0; g < a.groups; ++g) gradient.run(a, g);
+  if (PlaneWeightGradient<T>(a).pays()) {
+    PlaneWeightGradient<T> gradient(a);
+    for (int64_t g = 0; g < a.groups; ++g) gradient.run(a, g);
+  } else {
+    BandWeightGradient<T> gradient(a);
+    for (int64_t g = 0; g < a.groups; ++g) gradient.run(a, g);
+  }
+}
+
+template <class T>
+int64_t direct_weight_gradient_bytes(const Conv2dArgs<T>& a) {
+  const PlaneWeightGradient<T> planes(a);
+  return planes.pays() ? planes.bytes() : BandWeightGradient<T>(a).bytes();
 }
 
 template <class T>
@@ -294,7 +182,7 @@ struct DirectWay {
   int64_t input_gradient_bytes() const {
     return is_disjoint(a) ? Disjoint<T>{a}.bytes() : direct_input_gradient_bytes(a);
   }
-  int64_t weight_gradient_bytes() const { return WeightGradient<T>(a).bytes(); }
+  int64_t weight_gradient_bytes() const { return direct_weight_gradient_bytes(a); }
   void forward() const { direct_forward(a); }
   void input_gradient() const { is_disjoint(a) ? Disjoint<T>{a}.input_gradient() : direct_input_gradient(a); }
   void weight_gradient() const { direct_weight_gradient(a); }

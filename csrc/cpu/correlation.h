@@ -7,7 +7,7 @@
 // always one block apart, and neighbouring taps are one contiguous run of the reduction.
 #pragma once
 
-#include "core/parallel.h"
+#include "cpu/elementwise.h"
 #include "cpu/tile.h"
 #include "ops/conv2d.h"
 
@@ -117,14 +117,15 @@ struct Correlation {
   // Which row taps of output row i read inside the input: a range [first, last).
   void valid_rows(int64_t i, int64_t* first, int64_t* last) const {
     int64_t f = 0, l = rows.count;
-    auto inside = [&](int64_t t) {
-      const int64_t r = i * rows.stride + rows.first + t * rows.step;
-      return r >= 0 && r < ih;
-    };
-    while (f < l && !inside(f)) ++f;
-    while (l > f && !inside(l - 1)) --l;
+    while (f < l && !reads(i, f)) ++f;
+    while (l > f && !reads(i, l - 1)) --l;
     *first = f;
     *last = l;
+  }
+  // Whether row tap t of output row i reads a row of the input.
+  bool reads(int64_t i, int64_t t) const {
+    const int64_t r = i * rows.stride + rows.first + t * rows.step;
+    return r >= 0 && r < ih;
   }
   // Rows of the packed weights: channel block, row tap, run, tap in the run, channel.
   int64_t weight_row(int64_t cb, int64_t t, int64_t g) const {
@@ -136,46 +137,53 @@ struct Correlation {
   int64_t block_channels(int64_t cb) const { return ci - cb * kBlock < kBlock ? ci - cb * kBlock : kBlock; }
 };
 
-// Copies the input rows that output rows [i0, i0 + count) of image `image` read.
+// The scratch row `dst` of channel block cb takes an input row.
 template <class T>
-static void load_band(const Correlation<T>& c, int64_t image, int64_t i0, int64_t count, T* scratch) {
+FASTNN_INLINE void load_row(const Correlation<T>& c, const T* row, int64_t cb, T* dst) {
   constexpr int64_t kL = kLanes<T>;
+  const int64_t channels = c.block_channels(cb), stride = c.cols.stride;
+  for (int64_t slot = 0; slot < c.slots; ++slot, dst += c.slot_width * c.block) {
+    // Pixel j of the slot is input column first + j * stride.
+    const int64_t first = c.slot_phase(slot) + c.cols.lowest();
+    int64_t begin = first < 0 ? (-first + stride - 1) / stride : 0;
+    int64_t end = c.iw > first ? (c.iw - first + stride - 1) / stride : 0;
+    if (end > c.slot_width) end = c.slot_width;
+    if (begin > end) begin = end;
+    for (int64_t i = 0; i < begin * c.block; ++i) dst[i] = 0;
+    for (int64_t i = end * c.block; i < c.slot_width * c.block; ++i) dst[i] = 0;
+    const T* src = row + cb * kBlock + first * c.in_pixel;
+    if (channels == kBlock) {
+      for (int64_t j = begin; j < end; ++j)
+#pragma GCC unroll 8
+        for (int64_t v = 0; v < kBlock; v += kL) store(dst + j * kBlock + v, load(src + j * stride * c.in_pixel + v));
+    } else if (stride == 1 && c.in_pixel == c.block) {
+      __builtin_memcpy(dst + begin * c.block, src + begin * c.block,
+                       static_cast<size_t>((end - begin) * c.block) * sizeof(T));
+    } else {
+      for (int64_t j = begin; j < end; ++j)
+        for (int64_t i = 0; i < channels; ++i) dst[j * c.block + i] = src[j * stride * c.in_pixel + i];
+    }
+  }
+}
+
+// Copies the input rows that output rows [i0, i0 + count) of image `image` read, of channel blocks
+// [first, last): those of block cb to planes[(cb - first) * plane].
+template <class T>
+static void load_blocks(const Correlation<T>& c, int64_t image, int64_t i0, int64_t count, int64_t first, int64_t last,
+                        T* planes) {
   const int64_t row0 = i0 * c.rows.stride + c.rows.lowest();
-  const int64_t col0 = c.cols.lowest();
   const T* in = c.in + image * c.ih * c.iw * c.in_pixel;
   for (int64_t r = 0; r < c.band_rows(count); ++r) {
     const int64_t row = row0 + r;
     if (row < 0 || row >= c.ih) continue;                       // its taps are skipped
     if (c.rows.count == 1 && r % c.rows.stride != 0) continue;  // no tap reads it
-    for (int64_t cb = 0; cb < c.blocks; ++cb) {
-      const int64_t channels = c.block_channels(cb);
-      for (int64_t slot = 0; slot < c.slots; ++slot) {
-        T* dst = scratch + cb * c.plane + r * c.row_size + slot * c.slot_width * c.block;
-        const T* src = in + row * c.iw * c.in_pixel + cb * kBlock;
-        // Pixel j of the slot is input column first + j * stride.
-        const int64_t first = c.slot_phase(slot) + col0, stride = c.cols.stride;
-        int64_t begin = first < 0 ? (-first + stride - 1) / stride : 0;
-        int64_t end = c.iw > first ? (c.iw - first + stride - 1) / stride : 0;
-        if (end > c.slot_width) end = c.slot_width;
-        if (begin > end) begin = end;
-        for (int64_t i = 0; i < begin * c.block; ++i) dst[i] = 0;
-        for (int64_t i = end * c.block; i < c.slot_width * c.block; ++i) dst[i] = 0;
-        src += first * c.in_pixel;
-        if (channels == kBlock) {
-          for (int64_t j = begin; j < end; ++j)
-#pragma GCC unroll 8
-            for (int64_t v = 0; v < kBlock; v += kL)
-              store(dst + j * kBlock + v, load(src + j * stride * c.in_pixel + v));
-        } else if (stride == 1 && c.in_pixel == c.block) {
-          __builtin_memcpy(dst + begin * c.block, src + begin * c.block,
-                           static_cast<size_t>((end - begin) * c.block) * sizeof(T));
-        } else {
-          for (int64_t j = begin; j < end; ++j)
-            for (int64_t i = 0; i < channels; ++i) dst[j * c.block + i] = src[j * stride * c.in_pixel + i];
-        }
-      }
-    }
+    for (int64_t cb = first; cb < last; ++cb)
+      load_row(c, in + row * c.iw * c.in_pixel, cb, planes + (cb - first) * c.plane + r * c.row_size);
   }
+}
+template <class T>
+static void load_band(const Correlation<T>& c, int64_t image, int64_t i0, int64_t count, T* scratch) {
+  load_blocks(c, image, i0, count, 0, c.blocks, scratch);
 }
 
 // The reduction of an output row whose row taps [first, last) are inside: runs of taps while the
@@ -249,6 +257,9 @@ template <class T>
 static void correlate(const Correlation<T>& c, const T* packed, const OutputGrid<T>& out, const Epilogue<T>& epilogue,
                       T* scratch, Segment* segments, int width) {
   const Panels<T> panels{out.co};
+  // Whole lines of one pixel after the other, past the caches.
+  const bool streaming = epilogue.activation <= Activation::relu && out.col * sizeof(T) % kVectorBytes == 0 &&
+                         can_stream(out.data, c.n * out.image);
   const int64_t cost = c.n * c.oh * c.ow * out.co * c.depth / 8 + c.n * c.oh * c.ow * out.co;
   parallel_blocks(c.n * c.bands, width, cost, [&](int64_t task, int worker) {
     const int64_t image = task / c.bands, i0 = c.band_begin(task % c.bands), count = c.band_size(task % c.bands);
@@ -267,6 +278,7 @@ static void correlate(const Correlation<T>& c, const T* packed, const OutputGrid
       t.b = packed + panels.offset(p, c.depth);
       t.c_row = out.col;
       t.cols = panels.valid(p);
+      t.streaming = streaming;
       t.epilogue = e.bias || e.activation != Activation::none ? &e : nullptr;
       for (int64_t i = 0; i < count; ++i) {
         int64_t first, last;
@@ -285,6 +297,7 @@ static void correlate(const Correlation<T>& c, const T* packed, const OutputGrid
         }
       }
     }
+    if (streaming) stream_fence();
   });
 }
 

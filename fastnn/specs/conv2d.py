@@ -252,6 +252,7 @@ SPECS = (
             case("1x1, 65 -> 16", (2, 65, 5, 5), (16, 65, 1, 1)),
             case("1x1, stride 2", (2, 16, 7, 6), (65, 16, 1, 1), stride=2),
             case("3x3, 16 -> 65", (1, 16, 6, 17), (65, 16, 3, 3), padding=1),
+            case("deep, stride 2", (2, 130, 5, 6), (116, 130, 3, 3), stride=2, padding=1),
             case("kernel covers the image", (3, 17, 4, 4), (10, 17, 4, 4)),
             case("padding beyond the kernel", (1, 3, 3, 4), (4, 3, 3, 3), padding=4),
             case("empty batch", (0, 3, 8, 8), (5, 3, 3, 3), padding=1),
@@ -284,6 +285,7 @@ SPECS = (
                 padding=2,
                 groups=256,
             ),
+            case("deep, stride 2", (3, 130, 33, 33), (116, 130, 3, 3), stride=2, padding=1),
             case("many outputs a pixel", (3, 128, 14, 15), (130, 128, 1, 1), bias=False),
         ),
         bench=(

@@ -7,8 +7,6 @@
 namespace fastnn {
 namespace {
 
-constinit thread_local DeviceCall* t_call = nullptr;
-
 // fastnn/cuda/_libraries.py: how each array library allocates and what its current stream is.
 py::object libraries() { return py::module_::import("fastnn.cuda._libraries"); }
 
@@ -44,13 +42,12 @@ const DeviceMemory* device_memory_of(const py::array& array) {
   return nullptr;
 }
 
-DeviceCall::DeviceCall() : outer_(std::exchange(t_call, this)) {}
-DeviceCall::~DeviceCall() {
-  if (on_device()) leave_device();
-  t_call = outer_;
+constinit thread_local DeviceCall* t_device_call = nullptr;
+
+void DeviceCall::end() const {
+  leave_device();
   if (outer_ && outer_->on_device()) enter_device(outer_->device_, outer_->stream_);
 }
-DeviceCall* DeviceCall::current() { return t_call; }
 
 bool DeviceCall::enter(const char* role, const DeviceMemory* memory) {
   const int device = memory ? memory->device : kCpu;

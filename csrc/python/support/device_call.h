@@ -23,14 +23,20 @@ py::object over_device_memory(py::handle array);
 // The device memory that a NumPy array stands for, or null.
 const DeviceMemory* device_memory_of(const py::array& array);
 
+class DeviceCall;
+extern __attribute__((tls_model("initial-exec"))) constinit thread_local DeviceCall* t_device_call;
+
 // One call from Python: where its arrays live. The first array decides.
 class DeviceCall {
  public:
-  DeviceCall();
-  ~DeviceCall();
+  DeviceCall() : outer_(std::exchange(t_device_call, this)) {}
+  ~DeviceCall() {
+    t_device_call = outer_;
+    if (on_device()) end();
+  }
   DeviceCall(const DeviceCall&) = delete;
   DeviceCall& operator=(const DeviceCall&) = delete;
-  static DeviceCall* current();
+  static DeviceCall* current() { return t_device_call; }
 
   static constexpr int kUnknown = -2, kCpu = -1;
   // Notes where an argument lives; returns false if that is not where the call's first array does.
@@ -52,6 +58,7 @@ class DeviceCall {
   }
 
  private:
+  void end() const;
   static py::object unwrapped(py::handle result);
   DeviceCall* outer_;
   int device_ = kUnknown;
