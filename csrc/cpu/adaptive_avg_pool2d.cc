@@ -2,19 +2,10 @@
 
 #include "cpu/pixels.h"
 #include "cpu/tile.h"
+#include "formulas/adaptive_avg_pool2d.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
-
-struct Range {
-  int64_t begin, end;
-  int64_t size() const { return end - begin; }
-};
-FASTNN_INLINE Range part(int64_t i, int64_t parts, int64_t size) {
-  return {i * size / parts, ((i + 1) * size + parts - 1) / parts};
-}
-// The parts that hold a pixel: the same formula with the roles exchanged.
-FASTNN_INLINE Range parts_of(int64_t pixel, int64_t parts, int64_t size) { return part(pixel, size, parts); }
 
 // Pixels of an image: `count` side by side in each of `rows` rows that are `pitch` elements apart.
 template <class T>
@@ -73,12 +64,12 @@ struct Windows {
     const int64_t count = (rows * cols + 255) / 256;
     return count < rows ? count : rows;
   }
-  Range rows(int64_t output) const { return part(output / a.ow % a.oh, a.oh, a.ih); }
-  Range cols(int64_t output) const { return part(output % a.ow, a.ow, a.iw); }
+  Part rows(int64_t output) const { return part(output / a.ow % a.oh, a.oh, a.ih); }
+  Part cols(int64_t output) const { return part(output % a.ow, a.ow, a.iw); }
   T area(int64_t output) const { return static_cast<T>(rows(output).size() * cols(output).size()); }
 
   Stretch<T> stretch(int64_t output, int64_t piece, int64_t pieces) const {
-    const Range r = rows(output), k = cols(output);
+    const Part r = rows(output), k = cols(output);
     const int64_t begin = r.begin + r.size() * piece / pieces, end = r.begin + r.size() * (piece + 1) / pieces;
     const T* image = a.x + output / (a.oh * a.ow) * a.ih * a.iw * a.c;
     return {image + (begin * a.iw + k.begin) * a.c, end - begin, k.size(), a.iw * a.c};
@@ -134,7 +125,7 @@ void share(const AdaptiveAvgPool2dBackwardArgs<T>& a, T* shares) {
 }
 
 template <bool kStreaming, class T>
-void gather(const AdaptiveAvgPool2dBackwardArgs<T>& args, const T* shares, const Range* columns) {
+void gather(const AdaptiveAvgPool2dBackwardArgs<T>& args, const T* shares, const Part* columns) {
   constexpr int64_t kW = kLanes<T>;
   const int64_t rows_in_all = args.n * args.ih, row = args.iw * args.c,
                 row_bytes = row * static_cast<int64_t>(sizeof(T));
@@ -143,9 +134,9 @@ void gather(const AdaptiveAvgPool2dBackwardArgs<T>& args, const T* shares, const
   parallel_blocks(blocks.count, args.width, 2 * rows_in_all * row_bytes, [&](int64_t block, int) {
     const AdaptiveAvgPool2dBackwardArgs<T> a = args;  // a copy, which no store can alias
     const T* dx_end = a.dx + blocks.begin(block + 1) * row;
-    Range above{-1, -1};
+    Part above{-1, -1};
     for (int64_t r = blocks.begin(block); r < blocks.begin(block + 1); ++r) {
-      const Range ps = parts_of(r % a.ih, a.oh, a.ih);
+      const Part ps = parts_of(r % a.ih, a.oh, a.ih);
       T* dx = a.dx + r * row;
       if (!kStreaming && r % a.ih > 0 && ps.begin == above.begin && ps.end == above.end) {
         __builtin_memcpy(dx, dx - row, row_bytes);
@@ -153,7 +144,7 @@ void gather(const AdaptiveAvgPool2dBackwardArgs<T>& args, const T* shares, const
       }
       above = ps;
       for (int64_t w = 0; w < a.iw; ++w, dx += a.c) {
-        const Range qs = columns[w];
+        const Part qs = columns[w];
         const T* from = shares + ((r / a.ih * a.oh + ps.begin) * a.ow + qs.begin) * a.c;
         for_channels<T>(a.c, [&]<int NV>(int64_t c, int64_t lanes) {
           Vec<T> sum[NV] = {};
@@ -179,13 +170,13 @@ void gather(const AdaptiveAvgPool2dBackwardArgs<T>& args, const T* shares, const
 template <class T>
 int64_t backward_workspace(const AdaptiveAvgPool2dBackwardArgs<T>& a) {
   if (a.n * a.c == 0) return 0;
-  return a.iw * static_cast<int64_t>(sizeof(Range)) + a.n * a.oh * a.ow * a.c * static_cast<int64_t>(sizeof(T));
+  return a.iw * static_cast<int64_t>(sizeof(Part)) + a.n * a.oh * a.ow * a.c * static_cast<int64_t>(sizeof(T));
 }
 
 template <class T>
 void backward(const AdaptiveAvgPool2dBackwardArgs<T>& a) {
   if (a.n * a.c == 0) return;
-  Range* columns = static_cast<Range*>(a.workspace);
+  Part* columns = static_cast<Part*>(a.workspace);
   for (int64_t w = 0; w < a.iw; ++w) columns[w] = parts_of(w, a.ow, a.iw);
   T* shares = reinterpret_cast<T*>(columns + a.iw);
   if (a.oh * a.ow > 0) share(a, shares);

@@ -1,38 +1,10 @@
 #include "ops/elementwise_losses.h"
 
 #include "cpu/elementwise.h"
-#include "formulas/input_activations.h"
+#include "formulas/elementwise_losses.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
-
-template <class T>
-struct LossAndSlope {
-  Vec<T> loss, slope;
-};
-
-template <ElementwiseLoss L, class T>
-FASTNN_INLINE LossAndSlope<T> formula(Vec<T> x, Vec<T> target, Vec<T> weight, Vec<T> pos_weight, Vec<T> delta) {
-  const Vec<T> zero{}, one = splat(static_cast<T>(1)), half = splat(static_cast<T>(0.5));
-  const Vec<T> d = x - target, size = abs<T>(d);
-  if constexpr (L == ElementwiseLoss::mse) {
-    return {d * d, d + d};
-  } else if constexpr (L == ElementwiseLoss::l1) {
-    return {size, select<T>(d > zero, one, select<T>(d < zero, -one, d))};
-  } else if constexpr (L == ElementwiseLoss::huber) {
-    const Vec<T> far = select<T>(d < zero, -delta, delta);
-    return {select<T>(size > delta, delta * (size - half * delta), half * d * d), select<T>(size > delta, far, d)};
-  } else {
-    // Both terms are sums of what is not negative, so that nothing cancels.
-    const Vec<T> e = exp<T>(-abs<T>(x)), wide = one / (one + e), narrow = e * wide;
-    const Vec<T> rest = e * horner<T, Series<T>::log1p>(e);
-    const Vec<T> no = one - target, yes = pos_weight * target;
-    const Vec<T> above = select<T>(x < zero, zero, x), below = select<T>(x < zero, -x, zero);
-    const Vec<T> loss = no * (above + rest) + yes * (below + rest);
-    const Vec<T> slope = no * select<T>(x < zero, narrow, wide) - yes * select<T>(x < zero, wide, narrow);
-    return {weight * loss, weight * slope};
-  }
-}
 
 // Elements whose losses are added in T; these sums are added in float64.
 inline constexpr int64_t kRun = 1024;
@@ -43,8 +15,8 @@ __attribute__((noinline)) double sum_block(const ElementwiseLossArgs<T>& args, i
   constexpr int64_t kW = kLanes<T>;
   const Vec<T> one = splat(static_cast<T>(1)), delta = splat(a.delta), scale = splat(a.scale);
   const auto at = [&](int64_t i, const auto& get) __attribute__((always_inline)) {
-    return formula<L, T>(get(a.x + i), get(a.target + i), a.weight ? get(a.weight + i) : one,
-                         a.pos_weight ? get(a.pos_weight + i) : one, delta);
+    return loss_and_slope<L, T>(get(a.x + i), get(a.target + i), a.weight ? get(a.weight + i) : one,
+                                a.pos_weight ? get(a.pos_weight + i) : one, delta);
   };
   double total = 0;
   for (int64_t run = begin; run < end; run += kRun) {

@@ -1,30 +1,13 @@
 #include "ops/fractional_max_pool2d.h"
 
 #include "cpu/elementwise.h"
-#include "cpu/philox_words.h"
 #include "cpu/tile.h"
+#include "formulas/fractional_max_pool2d.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
 
 using Geometry = FractionalGeometry;
-
-// The random number of an element, in [0, 1).
-double uniform(const PhiloxKeys& keys, uint64_t offset, uint64_t element) {
-  const uint64_t low = offset + element, carry = low < offset ? uint64_t{1} << 62 : 0;
-  uint32_t words[4 * kPhiloxStep];
-  philox_steps<1>(low / 4 + carry, keys, words);
-  return static_cast<double>(words[low % 4]) / 4294967296.0;
-}
-
-// Where windows start: steps of floor or ceil of alpha in a pseudo-random order.
-void place(int64_t size, int64_t kernel, int64_t windows, double u, int64_t* starts) {
-  const double alpha = windows > 1 ? static_cast<double>(size - kernel) / static_cast<double>(windows - 1) : 0;
-  const int64_t first = static_cast<int64_t>(u * alpha);
-  for (int64_t i = 0; i + 1 < windows; ++i)
-    starts[i] = static_cast<int64_t>((static_cast<double>(i) + u) * alpha) - first;
-  if (windows > 0) starts[windows - 1] = size - kernel;
-}
 
 // f.operator()<whole>(c, n) for the vectors of channels [begin, end); n valid lanes unless whole.
 template <class T, class F>
@@ -82,12 +65,11 @@ void forward_row(const FractionalMaxPool2dArgs<T> a, int64_t r) {
 template <class T>
 void forward(const FractionalMaxPool2dArgs<T>& a) {
   const Geometry& g = a.g;
-  const PhiloxKeys keys(a.seed);
   for (int64_t image = 0; image < g.n; ++image) {
     int64_t* starts = a.starts + image * (g.oh + g.ow);
-    const uint64_t element = 2 * static_cast<uint64_t>(image);
-    place(g.ih, g.kh, g.oh, uniform(keys, a.offset, element), starts);
-    place(g.iw, g.kw, g.ow, uniform(keys, a.offset, element + 1), starts + g.oh);
+    const double u = image_uniform(a, image, 0), v = image_uniform(a, image, 1);
+    for (int64_t p = 0; p < g.oh; ++p) starts[p] = window_start(p, g.ih, g.kh, g.oh, u);
+    for (int64_t q = 0; q < g.ow; ++q) starts[g.oh + q] = window_start(q, g.iw, g.kw, g.ow, v);
   }
   const int64_t rows = g.n * g.oh, image_bytes = g.ih * g.iw * g.c * static_cast<int64_t>(sizeof(T));
   if (rows * g.ow * g.c == 0) return;

@@ -5,16 +5,6 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-// Kernel positions [first, last) of the window at `start` that lie inside the image.
-struct Inside {
-  int64_t first, last;
-};
-FASTNN_INLINE Inside inside(int64_t start, int64_t kernel, int64_t dilation, int64_t size) {
-  const int64_t first = start >= 0 ? 0 : (dilation - 1 - start) / dilation;
-  const int64_t last = start + (kernel - 1) * dilation < size ? kernel : (size - start + dilation - 1) / dilation;
-  return {first, last > first ? last : first};
-}
-
 // One window of NV vectors of channels; x is at its first position inside the image. A window of
 // K x K positions, none outside, unrolls; K = 0 is any other.
 template <int K, class T, class I, int NV>

@@ -4,6 +4,7 @@
 
 #include "cpu/pixels.h"
 #include "cpu/tile.h"
+#include "formulas/max_pool2d.h"
 #include "ops/max_pool2d.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -33,35 +34,13 @@ FASTNN_INLINE void store_codes(I* p, Vec<Int<T>> v) {
   else
     for (int i = 0; i < kLanes<T>; ++i) p[i] = static_cast<I>(v[i]);
 }
-template <class I>
-inline constexpr I kNone = static_cast<I>(-1);
-
 template <class T>
 FASTNN_INLINE Vec<Int<T>> splat_code(int64_t code) {
   return Vec<Int<T>>{} + static_cast<Int<T>>(code);
 }
 
-// The windows that cover one row or column of the image: first, first + step, ..., which meet it at
-// their kernel positions tap, tap - tap_step, ...
-struct Cover {
-  int64_t first, count, step, tap, tap_step;
-};
 Cover cover(int64_t position, int64_t windows, int64_t kernel, int64_t stride, int64_t dilation) {
-  int64_t divisor = dilation;
-  for (int64_t rest = stride; rest;) {
-    const int64_t next = divisor % rest;
-    divisor = rest, rest = next;
-  }
-  Cover k{0, 0, dilation / divisor, 0, stride / divisor};
-  const int64_t before = position - dilation * (kernel - 1);
-  k.first = before > 0 ? (before + stride - 1) / stride : 0;
-  int64_t last = position / stride;
-  if (last >= windows) last = windows - 1;
-  while (k.first <= last && (position - k.first * stride) % dilation) ++k.first;
-  if (k.first > last) return k;
-  k.count = (last - k.first) / k.step + 1;
-  k.tap = (position - k.first * stride) / dilation;
-  return k;
+  return cover(position, windows, kernel, stride, dilation, steps_of(stride, dilation));
 }
 
 // Rows [begin, end) of dx, counted over all images: each pixel sums over the windows that cover it,

@@ -16,7 +16,9 @@ FASTNN_INLINE Vec<T> log(Vec<T> x) {
   const Vec<T> m = bits<T, Int<T>>(bits<Int<T>, T>(x) - (n << C::mantissa));
   const Vec<T> f = m - static_cast<T>(1), s = f / (f + static_cast<T>(2)), z = s * s;
   Vec<T> p = splat(static_cast<T>(2) / (2 * kTerms - 1));
+#ifndef __CUDACC__  // which unrolls it unasked
 #pragma GCC unroll 16
+#endif
   for (int i = kTerms - 2; i >= 0; --i) p = fma(p, z, splat(static_cast<T>(2) / static_cast<T>(2 * i + 1)));
   const Vec<T> whole = to_float<T>(n);
   return fma(whole, splat(C::ln2_high), fma(s, p, whole * C::ln2_low)) + (x - x);

@@ -21,6 +21,7 @@ struct ElementwiseLossArgs {
   T* losses;  // (n,) or null
   void* workspace;
   int width;
+  T* loss;  // on a device, where no sum is returned: the sum of the losses, times scale; or null
 };
 FASTNN_KERNEL(int64_t, elementwise_loss_workspace, ElementwiseLossArgs)
 FASTNN_KERNEL(double, elementwise_loss, ElementwiseLossArgs)  // the sum of the losses

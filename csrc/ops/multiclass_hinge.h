@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/integers.h"
 #include "core/isa.h"
 
 namespace fastnn {
@@ -18,6 +19,10 @@ struct MulticlassHingeArgs {
   T* losses;  // (n,) or null
   void* workspace;
   int width;
+
+  // On a device, where no sum is returned.
+  Integers target;  // (n,) in place of classes; what is no class makes its row NaN
+  T* loss;          // the sum of the losses, times scale; or null
 };
 FASTNN_KERNEL(int64_t, multiclass_hinge_workspace, MulticlassHingeArgs)
 FASTNN_KERNEL(double, multiclass_hinge, MulticlassHingeArgs)  // the sum of the losses

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/integers.h"
 #include "core/isa.h"
 
 namespace fastnn {
@@ -21,6 +22,12 @@ struct SoftmaxCrossEntropyArgs {
   T* losses;  // (n,) or null
   void* workspace;
   int width;
+
+  // On a device, where no sum is returned. A weight that is negative or not finite counts as NaN.
+  Integers target;       // (n,) in place of classes; what is no class makes its row NaN
+  int64_t ignore_index;  // in target
+  bool mean;             // with target: scale is 1 over the weight of its rows
+  T* loss;               // the sum of the losses, times scale; or null
 };
 FASTNN_KERNEL(int64_t, softmax_cross_entropy_workspace, SoftmaxCrossEntropyArgs)
 FASTNN_KERNEL(double, softmax_cross_entropy, SoftmaxCrossEntropyArgs)  // the sum of the losses

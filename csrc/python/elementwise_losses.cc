@@ -57,13 +57,15 @@ py::tuple run(const char* op, const Options& options, const View& x, const View&
       py::array each = new_array<T>(x.shape);
       args.losses = data_of<T>(each);
       losses = each;
+    } else if (on_device()) {
+      losses = scalar_on_device(args.loss);
     }
     args.width = num_threads();
     const Workspace workspace(elementwise_loss_workspace(args));
     args.workspace = workspace.get();
     double sum = 0;
     without_gil(3 * n * static_cast<int64_t>(sizeof(T)), [&] { sum = elementwise_loss(args); });
-    if (reduction == Reduction::none) return py::make_tuple(losses, dx);
+    if (!losses.is_none()) return py::make_tuple(losses, dx);
     return py::make_tuple(py::float_(reduction == Reduction::mean ? sum / static_cast<double>(n) : sum), dx);
   });
 }

@@ -19,8 +19,8 @@ py::tuple call_multiclass_hinge(py::handle scores_, py::handle target_, py::hand
   if (reduction == Reduction::mean && n == 0)
     fail_value(op, "scores", "of one row or more when reduction is \"mean\"", scores.got());
   return with_dtype(scores, [&]<class T>() -> py::tuple {
-    const Buffer classes(n * static_cast<int64_t>(sizeof(int64_t)) + 1);
-    read_classes(op, target, c, std::nullopt, static_cast<int64_t*>(classes.get()));
+    const Buffer classes(on_device() ? 0 : n * static_cast<int64_t>(sizeof(int64_t)) + 1);
+    if (!on_device()) read_classes(op, target, c, std::nullopt, static_cast<int64_t*>(classes.get()));
     const Dense<T> dense(scores);
     py::array dscores = new_array<T>({n, c});
     py::object losses = py::none();
@@ -28,6 +28,7 @@ py::tuple call_multiclass_hinge(py::handle scores_, py::handle target_, py::hand
     args.n = n, args.c = c;
     args.scores = dense.data();
     args.classes = static_cast<const int64_t*>(classes.get());
+    if (on_device()) args.target = integers_of(target);
     args.margin = static_cast<T>(margin);
     args.scale = reduction == Reduction::mean ? static_cast<T>(1.0 / static_cast<double>(n)) : T{1};
     args.dscores = data_of<T>(dscores);
@@ -35,13 +36,15 @@ py::tuple call_multiclass_hinge(py::handle scores_, py::handle target_, py::hand
       py::array rows = new_array<T>({n});
       args.losses = data_of<T>(rows);
       losses = rows;
+    } else if (on_device()) {
+      losses = scalar_on_device(args.loss);
     }
     args.width = num_threads();
     const Workspace workspace(multiclass_hinge_workspace(args));
     args.workspace = workspace.get();
     double sum = 0;
     without_gil(2 * n * c * static_cast<int64_t>(sizeof(T)), [&] { sum = multiclass_hinge(args); });
-    if (reduction == Reduction::none) return py::make_tuple(losses, dscores);
+    if (!losses.is_none()) return py::make_tuple(losses, dscores);
     return py::make_tuple(py::float_(reduction == Reduction::mean ? sum / static_cast<double>(n) : sum), dscores);
   });
 }

@@ -37,13 +37,16 @@ py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle s
       weight->need_shape({c});
       dense_weight.emplace(*weight);
       a.weight = dense_weight->data();
-      for (int64_t k = 0; k < c; ++k)
+      for (int64_t k = 0; !on_device() && k < c; ++k)
         if (!(a.weight[k] >= 0 && a.weight[k] <= std::numeric_limits<T>::max()))
           fail_value(op, "weight", "finite and not negative", std::to_string(a.weight[k]));
     }
-    const Buffer class_buffer(hard ? n * static_cast<int64_t>(sizeof(int64_t)) + 1 : 0);
+    const Buffer class_buffer(hard && !on_device() ? n * static_cast<int64_t>(sizeof(int64_t)) + 1 : 0);
     double total = static_cast<double>(n);
-    if (hard) {
+    if (hard && on_device()) {
+      a.target = integers_of(target), a.ignore_index = ignore_index;
+      a.mean = reduction == Reduction::mean;
+    } else if (hard) {
       int64_t* classes = static_cast<int64_t*>(class_buffer.get());
       total = static_cast<double>(read_classes(op, target, c, ignore_index, classes));
       if (weight) {
@@ -69,13 +72,15 @@ py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle s
       py::array rows = new_array<T>({n});
       a.losses = data_of<T>(rows);
       losses = rows;
+    } else if (on_device()) {
+      losses = scalar_on_device(a.loss);
     }
     a.width = num_threads();
     const Workspace workspace(softmax_cross_entropy_workspace(a));
     a.workspace = workspace.get();
     double sum = 0;
     without_gil(4 * n * c * static_cast<int64_t>(sizeof(T)), [&] { sum = softmax_cross_entropy(a); });
-    if (reduction == Reduction::none) return py::make_tuple(losses, dlogits);
+    if (!losses.is_none()) return py::make_tuple(losses, dlogits);
     return py::make_tuple(py::float_(reduction == Reduction::mean ? sum / total : sum), dlogits);
   });
 }

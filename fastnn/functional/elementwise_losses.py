@@ -39,7 +39,7 @@ def binary_cross_entropy_with_logits(
 
     Returns
     -------
-    loss : float, or ndarray like ``logits`` for "none"
+    loss : float, on CUDA an array of no axis, or ndarray like ``logits`` for "none"
     dlogits : ndarray, shape and dtype of ``logits``
 
     Raises
@@ -72,7 +72,7 @@ def huber_loss(
 
     Returns
     -------
-    loss : float, or ndarray like ``x`` for "none"
+    loss : float, on CUDA an array of no axis, or ndarray like ``x`` for "none"
     dx : ndarray, shape and dtype of ``x``
 
     Raises
@@ -106,7 +106,7 @@ def l1_loss(
 
     Returns
     -------
-    loss : float, or ndarray like ``x`` for "none"
+    loss : float, on CUDA an array of no axis, or ndarray like ``x`` for "none"
     dx : ndarray, shape and dtype of ``x``
 
     Raises
@@ -136,7 +136,7 @@ def mse_loss(
 
     Returns
     -------
-    loss : float, or ndarray like ``x`` for "none"
+    loss : float, on CUDA an array of no axis, or ndarray like ``x`` for "none"
     dx : ndarray, shape and dtype of ``x``
 
     Raises

@@ -17,6 +17,9 @@ def multiclass_hinge(
     loss[n] = sum over j != y of max(0, scores[n, j] - scores[n, y] + margin), y = target[n];
     dscores is 1 where that is above 0, and minus the number of these for the class y.
 
+    On CUDA arrays nothing waits for the GPU: the loss is an array of no axis, and a class out of
+    range makes the loss and gradient of its row NaN.
+
     Parameters
     ----------
     scores : ndarray (N, C), float32 or float64

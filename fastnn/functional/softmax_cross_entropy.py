@@ -24,6 +24,10 @@ def softmax_cross_entropy(
     dlogits[n, c] = softmax(logits[n])[c] * sum_k(weight[k] * q[n, k]) - weight[c] * q[n, c].
     "mean" divides both.
 
+    On CUDA arrays nothing waits for the GPU: the loss is an array of no axis, a class out of range
+    makes the loss and gradient of its row NaN, a weight that is negative or not finite counts as
+    NaN, and so is the mean over nothing.
+
     Parameters
     ----------
     logits : ndarray (N, C), float32 or float64

@@ -1,33 +1,6 @@
 #include "python/support/loss_arguments.h"
 
-#include <limits>
-
 namespace fastnn {
-namespace {
-
-template <class Source>
-int64_t read_integer(const char* p) {
-  Source value;
-  __builtin_memcpy(&value, p, sizeof value);
-  // Beyond int64 is beyond any number of classes.
-  return std::in_range<int64_t>(value) ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::max();
-}
-
-int64_t (*reader_of(const py::dtype& type))(const char*) {
-  const bool is_signed = type.kind() == 'i';
-  switch (type.itemsize()) {
-    case 1:
-      return is_signed ? &read_integer<int8_t> : &read_integer<uint8_t>;
-    case 2:
-      return is_signed ? &read_integer<int16_t> : &read_integer<uint16_t>;
-    case 4:
-      return is_signed ? &read_integer<int32_t> : &read_integer<uint32_t>;
-    default:
-      return is_signed ? &read_integer<int64_t> : &read_integer<uint64_t>;
-  }
-}
-
-}  // namespace
 
 Reduction parse_reduction(const char* op, py::handle value) {
   const std::string need = "\"mean\", \"sum\" or \"none\"";
@@ -39,12 +12,17 @@ Reduction parse_reduction(const char* op, py::handle value) {
   fail_value(op, "reduction", need, describe(value));
 }
 
+Integers integers_of(const View& target) {
+  const py::dtype type = py::reinterpret_borrow<py::array>(target.owner).dtype();
+  return {target.data, target.strides[0], static_cast<int>(type.itemsize()), type.kind() == 'i'};
+}
+
 int64_t read_classes(const char* op, const View& target, int64_t c, std::optional<int64_t> ignore_index,
                      int64_t* classes) {
-  const auto read = reader_of(py::reinterpret_borrow<py::array>(target.owner).dtype());
+  const Integers read = integers_of(target);
   int64_t counted = 0;
   for (int64_t i = 0; i < target.shape[0]; ++i) {
-    const int64_t k = read(target.data + i * target.strides[0]);
+    const int64_t k = read[i];
     if (ignore_index && k == *ignore_index) {
       classes[i] = -1;
       continue;
