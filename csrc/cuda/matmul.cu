@@ -1,3 +1,4 @@
+#include "cuda/blas_product.h"
 #include "cuda/product.cuh"
 #include "ops/matmul.h"
 
@@ -40,12 +41,23 @@ struct Matmul {
   }
 };
 
+template <class T>
+int64_t workspace(const MatmulArgs<T>& a) {
+  int64_t bytes = 0;
+  return blas_workspace(a, &bytes) ? bytes : product_workspace<T>(Matmul<T>(a));
+}
+
+template <class T>
+void multiply(const MatmulArgs<T>& a) {
+  if (!blas_matmul(a)) run_product<T>(Matmul<T>(a), a.workspace);
+}
+
 }  // namespace
 
-int64_t matmul_workspace(const MatmulArgs<float>& a) { return product_workspace<float>(Matmul<float>(a)); }
-int64_t matmul_workspace(const MatmulArgs<double>& a) { return product_workspace<double>(Matmul<double>(a)); }
-void matmul(const MatmulArgs<float>& a) { run_product<float>(Matmul<float>(a), a.workspace); }
-void matmul(const MatmulArgs<double>& a) { run_product<double>(Matmul<double>(a), a.workspace); }
+int64_t matmul_workspace(const MatmulArgs<float>& a) { return workspace(a); }
+int64_t matmul_workspace(const MatmulArgs<double>& a) { return workspace(a); }
+void matmul(const MatmulArgs<float>& a) { multiply(a); }
+void matmul(const MatmulArgs<double>& a) { multiply(a); }
 FASTNN_CUDA_KERNEL(int64_t, matmul_workspace, MatmulArgs)
 FASTNN_CUDA_KERNEL(void, matmul, MatmulArgs)
 
