@@ -92,6 +92,17 @@ def test_matmul(
         agree(g, expected, 100 * x[-1])
 
 
+def test_convolutions_of_one_pixel(fake: ctypes.CDLL) -> None:
+    x, weight, dy = normal(3, 40, 9, 8), normal(50, 40, 1, 1), normal(3, 50, 9, 8)
+    before = fake.fake_calls()
+    y = DEVICE.conv2d(x, weight, normal(50), activation="relu")
+    agree(y, reference.conv2d(*in_64_bits(x, weight, normal(50)), activation="relu"), 40)
+    got = DEVICE.conv2d_backward(dy, x, weight)
+    assert fake.fake_calls() == before + 3
+    for g, expected in zip(got, reference.conv2d_backward(*in_64_bits(dy, x, weight)), strict=True):
+        agree(g, expected, 216)
+
+
 def test_strides_change_no_bit(fake: ctypes.CDLL) -> None:
     a, b = normal(70, 80), normal(80, 90)
     before = fake.fake_calls()

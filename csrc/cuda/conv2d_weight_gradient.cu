@@ -7,6 +7,7 @@ namespace {
 
 template <class T>
 struct WeightGradient {
+  static constexpr bool kKept = true;
   int64_t m, n, k, slices;
   Conv2dArgs<T> a;
 
@@ -122,27 +123,36 @@ ColumnSumsArgs<T> bias_gradient(const Conv2dArgs<T>& a) {
 }
 
 template <class T>
+int64_t weights_workspace(const Conv2dArgs<T>& a) {
+  if (is_pointwise(a)) return matmul_workspace(pointwise_weight_gradient(a));
+  if (!few_channels(a)) return product_workspace<T>(WeightGradient<T>(a));
+  return cut_pixels(a).parts * a.kh * a.kw * a.co * (a.ci / a.groups) * static_cast<int64_t>(sizeof(T));
+}
+
+template <class T>
 int64_t workspace(const Conv2dArgs<T>& a) {
-  const int64_t weights =
-      few_channels(a) ? cut_pixels(a).parts * a.kh * a.kw * a.co * (a.ci / a.groups) * static_cast<int64_t>(sizeof(T))
-                      : product_workspace<T>(WeightGradient<T>(a));
-  const int64_t bias = a.dbias ? column_sums_workspace(bias_gradient(a)) : 0;
+  const int64_t weights = weights_workspace(a), bias = a.dbias ? column_sums_workspace(bias_gradient(a)) : 0;
   return weights > bias ? weights : bias;
 }
 
 template <class T>
+void few_channels_gradient(const WeightGradient<T>& problem) {
+  const Conv2dArgs<T>& a = problem.a;
+  const Pixels cut = cut_pixels(a);
+  T* partials = static_cast<T*>(a.workspace);
+  if (cut.parts > 0) FASTNN_LAUNCH(few_channels_kernel<T>, cut.chunks * cut.parts, kThreads, 0, problem, cut, partials);
+  const int64_t size = problem.m * a.co;
+  FASTNN_LAUNCH(few_channels_finish_kernel<T>, ceil_div(size, kThreads), kThreads, 0, problem, cut.parts, partials);
+}
+
+template <class T>
 void gradient(const Conv2dArgs<T>& a) {
-  const WeightGradient<T> problem(a);
-  if (few_channels(a)) {
-    const Pixels cut = cut_pixels(a);
-    T* partials = static_cast<T*>(a.workspace);
-    const int64_t size = problem.m * a.co;
-    if (cut.parts > 0)
-      FASTNN_LAUNCH(few_channels_kernel<T>, cut.chunks * cut.parts, kThreads, 0, problem, cut, partials);
-    FASTNN_LAUNCH(few_channels_finish_kernel<T>, ceil_div(size, kThreads), kThreads, 0, problem, cut.parts, partials);
-  } else {
-    run_product<T>(problem, a.workspace);
-  }
+  if (is_pointwise(a))
+    matmul(pointwise_weight_gradient(a));
+  else if (few_channels(a))
+    few_channels_gradient(WeightGradient<T>(a));
+  else
+    run_product<T>(WeightGradient<T>(a), a.workspace);
   if (a.dbias) column_sums(bias_gradient(a));
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cuda/conv_sources.cuh"
+#include "cuda/pointwise.h"
 #include "cuda/product.cuh"
 #include "ops/conv2d.h"
 
@@ -21,7 +22,7 @@ __device__ __host__ inline Walk forward_walk(int out, int kernel, int stride, in
 __device__ __host__ inline Walk gradient_walk(int phase, int in, int kernel, int stride, int dilation, int pad) {
   const int common = std::gcd(stride, dilation), every = stride / common;
   int first = 0;
-  while (first < every && (phase + pad - first * dilation) % stride != 0) ++first;
+  while (first < every && first < kernel && (phase + pad - first * dilation) % stride != 0) ++first;
   Walk walk{};
   walk.targets = phase < in ? (in - phase - 1) / stride + 1 : 0;
   walk.target_first = phase;
@@ -41,15 +42,16 @@ template <class T>
 void check_extents(const Conv2dArgs<T>& a) {
   const int64_t high = a.oh * a.stride_h + a.kh * a.dilation_h + a.ih + a.pad_top;
   const int64_t wide = a.ow * a.stride_w + a.kw * a.dilation_w + a.iw + a.pad_left;
-  const int64_t extents[] = {high, wide, a.ci, a.co, a.stride_h * a.stride_w};
+  const int64_t extents[] = {high, wide, a.ci, a.co};
   for (int64_t extent : extents)
     if (extent > 0x7fffffff) throw std::runtime_error("convolution: an extent beyond 2^31 on CUDA");
 }
 
 template <class T>
 struct Correlation {
+  static constexpr bool kKept = true;
   bool gradient;
-  int64_t m, n, k, phases, slices;  // m, k: of the largest slice; a slice is a phase of a group
+  int64_t m, n, k, phases, phases_across, slices;  // m, k: of the largest slice; a slice is a phase of a group
   Conv2dArgs<T> a;
 
   Correlation(const Conv2dArgs<T>& args, bool input_gradient) : gradient(input_gradient), a(args) {
@@ -65,7 +67,8 @@ struct Correlation {
       };
       k = taps(a.kh, a.stride_h, a.dilation_h) * taps(a.kw, a.stride_w, a.dilation_w) * (a.co / a.groups);
     }
-    phases = gradient ? a.stride_h * a.stride_w : 1;
+    phases_across = gradient && a.stride_w < a.iw ? a.stride_w : gradient ? a.iw : 1;
+    phases = gradient ? (a.stride_h < a.ih ? a.stride_h : a.ih) * phases_across : 1;
     slices = phases * a.groups;
   }
 
@@ -90,15 +93,16 @@ struct Correlation {
 
   __device__ Slice slice(int64_t index) const {
     const int64_t group = index % a.groups;
-    const int phase = static_cast<int>(index / a.groups), stride_h = static_cast<int>(a.stride_h),
-              stride_w = static_cast<int>(a.stride_w);
+    const int64_t phase = index / a.groups;
+    const int down = static_cast<int>(phase / phases_across), across = static_cast<int>(phase % phases_across);
+    const int stride_h = static_cast<int>(a.stride_h), stride_w = static_cast<int>(a.stride_w);
     const int kh = static_cast<int>(a.kh), kw = static_cast<int>(a.kw), ih = static_cast<int>(a.ih),
               iw = static_cast<int>(a.iw), oh = static_cast<int>(a.oh), ow = static_cast<int>(a.ow);
     const int dilation_h = static_cast<int>(a.dilation_h), dilation_w = static_cast<int>(a.dilation_w),
               top = static_cast<int>(a.pad_top), left = static_cast<int>(a.pad_left);
-    const Walk y = gradient ? gradient_walk(phase / stride_w, ih, kh, stride_h, dilation_h, top)
+    const Walk y = gradient ? gradient_walk(down, ih, kh, stride_h, dilation_h, top)
                             : forward_walk(oh, kh, stride_h, dilation_h, top);
-    const Walk x = gradient ? gradient_walk(phase % stride_w, iw, kw, stride_w, dilation_w, left)
+    const Walk x = gradient ? gradient_walk(across, iw, kw, stride_w, dilation_w, left)
                             : forward_walk(ow, kw, stride_w, dilation_w, left);
     const int64_t from = (gradient ? a.co : a.ci) / a.groups;  // channels of a source and group
     const WeightStrides& w = a.weight_strides;
@@ -151,16 +155,18 @@ __global__ void few_channels_kernel(Correlation<T> problem, int64_t phase, int64
 template <class T>
 bool few_channels(const Conv2dArgs<T>& a) {
   constexpr int64_t kFew = 8;
-  return a.groups > 1 && a.co / a.groups <= kFew && a.ci / a.groups <= kFew;
+  return a.groups > 1 && a.co > 0 && a.ci > 0 && a.co / a.groups <= kFew && a.ci / a.groups <= kFew;
 }
 
 template <class T>
 int64_t correlation_workspace(const Conv2dArgs<T>& a, bool gradient) {
+  if (is_pointwise(a)) return matmul_workspace(gradient ? pointwise_input_gradient(a) : pointwise_forward(a));
   return few_channels(a) ? 0 : product_workspace<T>(Correlation<T>(a, gradient));
 }
 
 template <class T>
 void correlate(const Conv2dArgs<T>& a, bool gradient) {
+  if (is_pointwise(a)) return matmul(gradient ? pointwise_input_gradient(a) : pointwise_forward(a));
   const Correlation<T> problem(a, gradient);
   if (!few_channels(a)) return run_product<T>(problem, a.workspace);
   if (problem.m == 0) return;

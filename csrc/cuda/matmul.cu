@@ -7,6 +7,7 @@ namespace {
 
 template <class T>
 struct Matmul {
+  static constexpr bool kKept = false;
   int64_t m, n, k, slices;
   MatmulArgs<T> a;
 

@@ -117,9 +117,16 @@ __global__ void __launch_bounds__(kThreads, 2)
   rest /= parts.down;
   const int64_t split = rest % parts.splits, index = rest / parts.splits;
   const int thread = static_cast<int>(threadIdx.x);
-  __shared__ Slice slice;  // not in registers: the sums need them
-  if (thread == 0) slice = problem.slice(index);
-  __syncthreads();
+  // What takes work to derive is not kept in registers: the sums need them.
+  __shared__ Slice kept;
+  Slice derived;
+  if constexpr (Problem::kKept) {
+    if (thread == 0) kept = problem.slice(index);
+    __syncthreads();
+  } else {
+    derived = problem.slice(index);
+  }
+  const Slice& slice = Problem::kKept ? kept : derived;
   if (row >= slice.m) return;
   // What lies beyond the matrices is computed from the last row or column and never stored.
   for (int i = thread; i < Tile::kM; i += kThreads) a_rows[i] = slice.a.row(row + i < slice.m ? row + i : slice.m - 1);
