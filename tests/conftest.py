@@ -42,4 +42,5 @@ def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cuda_on_cpu(cuda_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU plays a CUDA device for the arrays of ``cuda_on_cpu.arrays``."""
     monkeypatch.setattr(_loading, "PATH", cuda_library)
+    monkeypatch.setattr(_loading, "candidates", list)  # what drives a real device is no use here
     monkeypatch.setitem(_libraries.LIBRARIES, "cuda_on_cpu", arrays.Library())

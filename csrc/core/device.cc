@@ -12,6 +12,7 @@ struct Library {
   const char* (*problem)();  // why no device can be used, or null
   void* (*kernel)(const char* name, int64_t element_bytes);
   void (*enter)(int device, void* stream);
+  void (*offer_cublas_lt)(const char* const* paths, int count);  // exported by csrc/cuda/cublas_lt.cu
 };
 Library g_library{};
 
@@ -28,11 +29,21 @@ std::string load_device_library(const char* path) {
     library.problem = reinterpret_cast<const char* (*)()>(dlsym(handle, "fastnn_cuda_problem"));
     library.kernel = reinterpret_cast<void* (*)(const char*, int64_t)>(dlsym(handle, "fastnn_cuda_kernel"));
     library.enter = reinterpret_cast<void (*)(int, void*)>(dlsym(handle, "fastnn_cuda_enter"));
-    if (!library.problem || !library.kernel || !library.enter) return std::string(path) + " is no library of kernels";
+    library.offer_cublas_lt =
+        reinterpret_cast<void (*)(const char* const*, int)>(dlsym(handle, "fastnn_cuda_offer_cublas_lt"));
+    if (!library.problem || !library.kernel || !library.enter || !library.offer_cublas_lt)
+      return std::string(path) + " is no library of kernels";
     g_library = library;
   }
   const char* problem = g_library.problem();
   return problem ? problem : "";
+}
+
+void offer_cublas_lt(const std::vector<std::string>& paths) {
+  if (!g_library.offer_cublas_lt) throw std::runtime_error("the CUDA kernels are not loaded");
+  std::vector<const char*> names;
+  for (const std::string& path : paths) names.push_back(path.c_str());
+  g_library.offer_cublas_lt(names.data(), static_cast<int>(names.size()));
 }
 
 void enter_device(int device, void* stream) {

@@ -4,11 +4,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace fastnn {
 
 // Loads the library; says why it cannot be used, or nothing.
 std::string load_device_library(const char* path);
+
+// Where the loaded library may find cuBLASLt: paths, tried in this order when the first product is asked for.
+void offer_cublas_lt(const std::vector<std::string>& paths);
 
 // The calls of this thread go to the device's kernels, on its stream, until leave_device.
 void enter_device(int device, void* stream);

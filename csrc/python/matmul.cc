@@ -1,5 +1,6 @@
 #include "ops/matmul.h"
 
+#include "core/device.h"
 #include "python/support/arguments.h"
 #include "python/support/matmul.h"
 
@@ -47,7 +48,8 @@ struct Operand {
   // `folded`: all axes but the last are rows.
   Operand(const Matrices& x, bool folded, Need need = Need::any) : shape(x.shape) {
     Shape strides = x.strides;
-    bool in_place = x.view->is_aligned();
+    // On a device cuBLASLt may sum in another order for another layout: there all are the dense one.
+    bool in_place = x.view->is_aligned() && (!on_device() || x.view->is_dense_in(c_order(x.view->rank())));
     for (int64_t s : strides) in_place = in_place && s % static_cast<int64_t>(sizeof(T)) == 0;
     if (in_place) {
       for (int i = 0; i < strides.size(); ++i) strides[i] /= static_cast<int64_t>(sizeof(T));

@@ -101,6 +101,7 @@ void bind_runtime(py::module_& m) {
   m.def("parallel_region_seconds", &region_seconds, py::arg("threads"), py::arg("repeats"));
   py::class_<DeviceMemory>(m, "DeviceMemory", "Memory of a CUDA device that a NumPy array stands for.");
   m.def("load_cuda", &load_device_library, py::arg("path"));
+  m.def("offer_cublas_lt", &offer_cublas_lt, py::arg("paths"));
   m.attr("build") = FASTNN_BUILD;
 
   if (const char* forced = std::getenv("FASTNN_ISA"); forced && *forced) {

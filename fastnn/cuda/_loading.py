@@ -1,9 +1,11 @@
 """The library of CUDA kernels: built or not, with a device or not."""
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import _core
+from ._cublas import candidates
 
 __all__ = ["Availability", "is_available", "load"]
 
@@ -49,3 +51,9 @@ def load() -> None:
     found = is_available()
     if not found:
         raise RuntimeError(f"CUDA is {found!r}")
+    _offer_libraries()
+
+
+@cache
+def _offer_libraries() -> None:
+    _core.offer_cublas_lt(candidates())

@@ -43,7 +43,8 @@ def conv2d(
         Applied to the result in the same pass.
     algorithm : None, "auto", "direct" or "winograd"
         "winograd" needs a 3 x 3 kernel and stride, dilation and groups of 1; "auto" takes it where
-        it is faster; None is what ``fastnn.set_conv_algorithm`` says. float64 is always direct.
+        it is faster; None is what ``fastnn.set_conv_algorithm`` says. float64 is always direct, and
+        so is CUDA.
 
     Returns
     -------
