@@ -11,6 +11,7 @@ import numpy as np
 GUARD = 256  # bytes on both sides of every array, which no kernel may touch
 PATTERN = 0xA5
 living: list[np.ndarray] = []
+waits: list[str] = []  # what made the CPU wait for the device
 
 
 def guarded(shape: tuple[int, ...], dtype: Any, shift: int = 0) -> np.ndarray:
@@ -30,6 +31,7 @@ def check_guards() -> None:
     """Fail if a kernel wrote beside an array, and forget the arrays so far."""
     broken = sum(bool((guard != PATTERN).any()) for guard in living)
     living.clear()
+    waits.clear()
     assert not broken, f"{broken} guards of arrays were written to"
 
 
@@ -48,9 +50,36 @@ class Array:
 
     def get(self) -> np.ndarray:
         """A copy on the CPU, of the same strides."""
+        waits.append(f"get {self.shape}")
         copy = np.empty_like(self.host)
         copy[...] = self.host
         return copy
+
+    def __float__(self) -> float:
+        waits.append("float")
+        return float(self.host)
+
+    def __len__(self) -> int:
+        return len(self.host)
+
+    def __getitem__(self, key: Any) -> "Array":
+        return Array(self.host[key])
+
+    def __setitem__(self, key: Any, values: Any) -> None:
+        self.host[key] = plain(values)
+
+    def __iadd__(self, other: Any) -> "Array":
+        self.host += plain(other)
+        return self
+
+    def __add__(self, other: Any) -> "Array":
+        return new(self.host + plain(other))
+
+    def __sub__(self, other: Any) -> "Array":
+        return new(self.host - plain(other))
+
+    def __mul__(self, other: Any) -> "Array":
+        return new(self.host * plain(other))
 
     def reshape(self, *shape: Any) -> "Array":
         return Array(self.host.reshape(*shape))
@@ -62,6 +91,20 @@ class Array:
         if name in ("shape", "dtype", "ndim", "size", "strides", "nbytes", "flags"):
             return getattr(self.host, name)
         raise AttributeError(name)
+
+
+def plain(values: Any) -> Any:
+    """The elements of an array of the device, or a number; CuPy takes no NumPy arrays here."""
+    if isinstance(values, np.ndarray):
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    return values.host if isinstance(values, Array) else values
+
+
+def new(host: np.ndarray) -> Array:
+    """A guarded array of these values in C order."""
+    made = guarded(host.shape, host.dtype)
+    made[...] = host
+    return Array(made)
 
 
 class Library:
@@ -76,6 +119,25 @@ class Library:
     def empty(self, shape: Any, order: Any, dtype: str, device: int) -> Array:
         inverse = np.argsort(order) if len(order) else ()
         return Array(guarded(tuple(shape[axis] for axis in order), dtype).transpose(inverse))
+
+    def zeros(self, size: int, dtype: str, device: int) -> Array:
+        return new(np.zeros(size, dtype))
+
+    def asarray(self, host: np.ndarray, device: int) -> Array:
+        assert type(host) is np.ndarray and host.flags.c_contiguous
+        return new(host)
+
+    def copy(self, array: Array) -> Array:
+        return new(array.host)
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return np.ascontiguousarray(array.get())
+
+    def permuted(self, array: Array, axes: tuple[int, ...]) -> Array:
+        return array.transpose(axes)
+
+    def clip_(self, array: Array, bound: float) -> None:
+        array.host.clip(-bound, bound, out=array.host)
 
 
 def to_device(value: Any) -> Any:
