@@ -1,0 +1,133 @@
+#include "core/philox.h"
+#include "cuda/digits.cuh"
+#include "ops/dropout.h"
+
+namespace fastnn::cuda {
+namespace {
+
+// A thread makes a block of four words, and with it the four neighbours that they decide on: quad q holds the
+// elements 4 q - skip ... 4 q - skip + 3, skip being the words of the first block that lie before element 0.
+struct Quads {
+  int64_t count, skip;
+  uint64_t block, seed;  // of quad 0
+
+  Quads(int64_t n, uint64_t offset, uint64_t seed_)
+      : count(ceil_div(n + static_cast<int64_t>(offset % 4), 4)),
+        skip(static_cast<int64_t>(offset % 4)),
+        block(offset / 4),  // plus the quad's number it is below 2^63, also where offset + i passes 2^64
+        seed(seed_) {}
+
+  __device__ void words(int64_t quad, uint32_t (&out)[4]) const {
+    const uint64_t number = block + static_cast<uint64_t>(quad);
+    const uint32_t counter[4] = {static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32), 0, 0};
+    Philox::block(counter, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32), out);
+  }
+  int64_t launch_blocks() const {
+    const int64_t all = ceil_div(count, kThreads), most = resident_blocks() * 4;
+    return all < most ? all : most;
+  }
+};
+
+template <class T>
+__global__ void dropout_kernel(Quads quads, bool aligned, DropoutArgs<T> a) {
+  constexpr int kPacks = 4 / kPack<T>;
+  const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t q = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; q < quads.count; q += step) {
+    const int64_t first = 4 * q - quads.skip;
+    const bool whole = aligned && first + 4 <= a.n;
+    Pack<T> v[kPacks];
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+      if (whole) {
+        v[p] = reinterpret_cast<const Pack<T>*>(a.x + first)[p];
+      } else {
+#pragma unroll
+        for (int k = 0; k < kPack<T>; ++k) {
+          const int64_t i = first + p * kPack<T> + k;
+          v[p].at[k] = i >= 0 && i < a.n ? a.x[i] : T{0};
+        }
+      }
+    }
+    uint32_t words[4];
+    quads.words(q, words);
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+#pragma unroll
+      for (int k = 0; k < kPack<T>; ++k) {
+        const T scaled = v[p].at[k] * a.scale, kept = a.affine ? scaled + a.shift : scaled;
+        v[p].at[k] = words[p * kPack<T> + k] < a.threshold ? a.dropped : kept;
+      }
+      if (whole) {
+        reinterpret_cast<Pack<T>*>(a.y + first)[p] = v[p];
+      } else {
+#pragma unroll
+        for (int k = 0; k < kPack<T>; ++k) {
+          const int64_t i = first + p * kPack<T> + k;
+          if (i >= 0 && i < a.n) a.y[i] = v[p].at[k];
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void drop(const DropoutArgs<T>& a) {
+  if (a.n == 0) return;
+  const Quads quads(a.n, a.offset, a.seed);
+  const uintptr_t addresses = reinterpret_cast<uintptr_t>(a.x) | reinterpret_cast<uintptr_t>(a.y);
+  const bool aligned = quads.skip == 0 && addresses % sizeof(Pack<T>) == 0;
+  FASTNN_LAUNCH(dropout_kernel<T>, quads.launch_blocks(), kThreads, 0, quads, aligned, a);
+}
+
+// The factors, 0 or scale, of every channel of every image.
+template <class T>
+__global__ void factors_kernel(Quads quads, int64_t n, uint64_t threshold, T scale, T* factors) {
+  const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t q = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; q < quads.count; q += step) {
+    uint32_t words[4];
+    quads.words(q, words);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const int64_t i = 4 * q - quads.skip + k;
+      if (i >= 0 && i < n) factors[i] = words[k] < threshold ? T{0} : scale;
+    }
+  }
+}
+
+template <class T>
+struct ScaleChannel {
+  int64_t channels;
+  const T* factors;
+  __device__ T operator()(T x, const Digits& at) const {
+    const T factor = factors[at.high * channels + at.low];
+    return factor == 0 ? T{0} : x * factor;
+  }
+};
+
+template <class T>
+int64_t channel_bytes(const ChannelDropoutArgs<T>& a) {
+  return a.images * a.channels * static_cast<int64_t>(sizeof(T));
+}
+
+template <class T>
+void drop_channels(const ChannelDropoutArgs<T>& a) {
+  const int64_t drawn = a.images * a.channels;
+  T* factors = static_cast<T*>(a.workspace);
+  const Quads quads(drawn, a.offset, a.seed);
+  FASTNN_LAUNCH(factors_kernel<T>, quads.launch_blocks(), kThreads, 0, quads, drawn, a.threshold, a.scale, factors);
+  map_digits(drawn * a.rows, Sizes{a.rows, a.channels}, a.y, ScaleChannel<T>{a.channels, factors}, a.x);
+}
+
+}  // namespace
+
+void dropout_forward(const DropoutArgs<float>& a) { drop(a); }
+void dropout_forward(const DropoutArgs<double>& a) { drop(a); }
+int64_t channel_dropout_workspace(const ChannelDropoutArgs<float>& a) { return channel_bytes(a); }
+int64_t channel_dropout_workspace(const ChannelDropoutArgs<double>& a) { return channel_bytes(a); }
+void channel_dropout_forward(const ChannelDropoutArgs<float>& a) { drop_channels(a); }
+void channel_dropout_forward(const ChannelDropoutArgs<double>& a) { drop_channels(a); }
+FASTNN_CUDA_KERNEL(void, dropout_forward, DropoutArgs)
+FASTNN_CUDA_KERNEL(int64_t, channel_dropout_workspace, ChannelDropoutArgs)
+FASTNN_CUDA_KERNEL(void, channel_dropout_forward, ChannelDropoutArgs)
+
+}  // namespace fastnn::cuda
