@@ -78,9 +78,8 @@ def place_named(device: str, library: str = "cupy") -> Place | None:
 
 def dtype_of(array: Any) -> np.dtype:
     """The dtype as NumPy knows it."""
-    if is_host(array):
-        return np.asarray(array).dtype
-    return np.dtype(array.__cuda_array_interface__["typestr"])
+    kind: Any = array.dtype if is_host(array) else array.__cuda_array_interface__["typestr"]
+    return np.dtype(kind)
 
 
 def memory_order(array: Any) -> tuple[int, ...]:
@@ -125,7 +124,7 @@ def moved(array: Any, place: Place | None) -> Any:
 
 def copied(array: Any) -> Any:
     """A copy at the same place."""
-    return array.copy() if is_host(array) else library_of(array).copy(array)
+    return np.array(array) if is_host(array) else library_of(array).copy(array)
 
 
 def like(values: Any, array: Any) -> Any:
@@ -155,9 +154,8 @@ def clip_(array: Any, bound: float) -> None:
 
 
 def joined(arrays: Sequence[Any]) -> Any:
-    """The arrays one behind the other on axis 1; channels-last in memory."""
+    """The arrays one behind the other on axis 1, joined on the last axis of channels-last views."""
     if isinstance(arrays[0], np.ndarray):
-        # Joined on the last axis of the channels-last view.
         return np.moveaxis(np.concatenate([np.moveaxis(y, 1, -1) for y in arrays], -1), -1, 1)
     place, shape = place_of(arrays[0]), list(arrays[0].shape)
     assert place is not None

@@ -102,6 +102,9 @@ class CuPy:
 class Torch:
     """Tensors of PyTorch, on its current stream, from its caching allocator."""
 
+    def name(self, device: int) -> str:
+        return f"cuda:{device}"
+
     def device(self, array: Any) -> int:
         return int(array.device.index)
 
@@ -113,15 +116,15 @@ class Torch:
         torch: Any = sys.modules["torch"]
         sizes, back = permuted(shape, order)
         kind = getattr(torch, TORCH_KINDS[dtype])
-        return torch.empty(sizes, dtype=kind, device=f"cuda:{device}").permute(back)
+        return torch.empty(sizes, dtype=kind, device=self.name(device)).permute(back)
 
     def zeros(self, size: int, dtype: str, device: int) -> Any:
         torch: Any = sys.modules["torch"]
-        return torch.zeros(size, dtype=getattr(torch, TORCH_KINDS[dtype]), device=f"cuda:{device}")
+        return torch.zeros(size, dtype=getattr(torch, TORCH_KINDS[dtype]), device=self.name(device))
 
     def asarray(self, host: np.ndarray, device: int) -> Any:
         torch: Any = sys.modules["torch"]
-        return torch.tensor(host, device=f"cuda:{device}")
+        return torch.tensor(host, device=self.name(device))
 
     def copy(self, array: Any) -> Any:
         return array.clone()

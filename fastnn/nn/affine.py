@@ -113,7 +113,7 @@ def _over_channels(data: np.ndarray, x: np.ndarray) -> np.ndarray:
     """One number a channel of ``x``."""
     if len(data) == x.shape[1]:
         return data
-    whole = like(np.zeros(x.shape[1]), x)
+    whole: np.ndarray = like(np.zeros(x.shape[1]), x)
     whole[...] = data
     return whole
 

@@ -114,7 +114,8 @@ class Concat(Module):
     def forward(self, x: np.ndarray) -> np.ndarray:
         outputs = [branch.forward(x) for branch in self._branches.values()]
         self._saved = [y.shape[1] for y in outputs] if self.training else None
-        return joined(outputs)
+        y: np.ndarray = joined(outputs)
+        return y
 
     def backward(self, dy: np.ndarray, *, input_grad: bool = True) -> np.ndarray | None:
         start, dx = 0, None
