@@ -79,7 +79,8 @@ def place_named(device: str, library: str = "cupy") -> Place | None:
 def dtype_of(array: Any) -> np.dtype:
     """The dtype as NumPy knows it."""
     kind: Any = array.dtype if is_host(array) else array.__cuda_array_interface__["typestr"]
-    return np.dtype(kind)
+    found: np.dtype = np.dtype(kind)
+    return found
 
 
 def memory_order(array: Any) -> tuple[int, ...]:
@@ -118,7 +119,7 @@ def moved(array: Any, place: Place | None) -> Any:
     host = to_host(array)
     order = memory_order(host)
     back = permuted(host.shape, order)[1]
-    there = place.library.asarray(np.ascontiguousarray(host.transpose(order)), place.device)
+    there = place.library.asarray(np.asarray(host.transpose(order), order="C"), place.device)
     return place.library.permuted(there, back)
 
 

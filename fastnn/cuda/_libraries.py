@@ -130,7 +130,7 @@ class Torch:
         return array.clone()
 
     def to_host(self, array: Any) -> np.ndarray:
-        return np.ascontiguousarray(array.detach().cpu().numpy())
+        return np.asarray(array.detach().cpu().numpy(), order="C")
 
     def permuted(self, array: Any, axes: Shape) -> Any:
         return array.permute(axes)

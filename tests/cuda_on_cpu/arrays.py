@@ -1,25 +1,33 @@
 """Arrays that say they live on a CUDA device, for kernels that are emulated on the CPU.
 
 They stand in for CuPy's: the names are CuPy's, and nothing turns one into a NumPy array by
-accident.
+accident. With FASTNN_TEST_CUDA=1 they are CuPy's, and the kernels run on the first CUDA device.
 """
 
+import os
 from typing import Any
 
 import numpy as np
 
+from fastnn.cuda import _arrays, _libraries
+
+REAL = os.environ.get("FASTNN_TEST_CUDA", "0") not in ("", "0")
+NAME = "cupy" if REAL else "cuda_on_cpu"
+xp: Any = __import__("cupy") if REAL else np
+
 GUARD = 256  # bytes on both sides of every array, which no kernel may touch
 PATTERN = 0xA5
-living: list[np.ndarray] = []
+living: list[Any] = []
 waits: list[str] = []  # what made the CPU wait for the device
 
 
-def guarded(shape: tuple[int, ...], dtype: Any, shift: int = 0) -> np.ndarray:
+def guarded(shape: tuple[int, ...], dtype: Any, shift: int = 0) -> Any:
     """An array filled with NaN (all bits set) between two guards, ``shift`` off 64 bytes."""
     dtype = np.dtype(dtype)
     size = int(np.prod(shape)) * dtype.itemsize
-    raw = np.full(size + 2 * GUARD + 128, 0xFF, np.uint8)
-    start = GUARD + -(raw.ctypes.data + GUARD) % 64 + shift
+    raw = xp.full(size + 2 * GUARD + 128, 0xFF, np.uint8)
+    address = raw.data.ptr if REAL else raw.ctypes.data
+    start = GUARD + -(address + GUARD) % 64 + shift
     raw[:start] = PATTERN
     raw[start + size :] = PATTERN
     living.append(raw[:start])
@@ -131,7 +139,7 @@ class Library:
         return new(array.host)
 
     def to_host(self, array: Array) -> np.ndarray:
-        return np.ascontiguousarray(array.get())
+        return np.asarray(array.get(), order="C")
 
     def permuted(self, array: Array, axes: tuple[int, ...]) -> Array:
         return array.transpose(axes)
@@ -140,26 +148,36 @@ class Library:
         array.host.clip(-bound, bound, out=array.host)
 
 
+class GuardedCuPy(_libraries.CuPy):
+    """The real library, with guards around what kernels write."""
+
+    def empty(self, shape: Any, order: Any, dtype: str, device: int) -> Any:
+        sizes, back = _libraries.permuted(shape, order)
+        with xp.cuda.Device(device):
+            return guarded(sizes, dtype).transpose(back)
+
+
+LIBRARY: _libraries.Library = GuardedCuPy() if REAL else Library()
+KIND: type = xp.ndarray if REAL else Array
+
+
 def to_device(value: Any) -> Any:
-    """Arrays, also in lists, on the pretended device, with their strides."""
+    """Arrays, also in lists, on the device, with their strides."""
     if isinstance(value, (list, tuple)):
         return type(value)(to_device(v) for v in value)
     if not isinstance(value, np.ndarray):
         return value
-    order = np.argsort([-abs(s) for s in value.strides], kind="stable")
-    sizes = tuple(value.shape[axis] for axis in order)
-    copy = guarded(sizes, value.dtype, value.ctypes.data % 16)
-    copy = copy.transpose(np.argsort(order))
+    order = tuple(int(i) for i in np.argsort([-abs(s) for s in value.strides], kind="stable"))
+    sizes, back = _libraries.permuted(value.shape, order)
+    copy = guarded(sizes, value.dtype, value.ctypes.data % 16).transpose(back)
     steps = tuple(slice(None, None, -1) if s < 0 else slice(None) for s in value.strides)
     copy = copy[(*steps, ...)]
-    copy[...] = value
-    return Array(copy)
+    copy[...] = xp.asarray(np.asarray(value, order="C"))
+    return copy if REAL else Array(copy)
 
 
 def to_host(value: Any) -> Any:
     """Back again."""
     if isinstance(value, (list, tuple)):
         return type(value)(to_host(v) for v in value)
-    if isinstance(value, Array):
-        return value.get()
-    return value
+    return _arrays.to_host(value) if isinstance(value, KIND) else value
