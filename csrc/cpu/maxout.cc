@@ -3,6 +3,7 @@
 
 #include "core/parallel.h"
 #include "core/vec.h"
+#include "formulas/maxout.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -14,7 +15,6 @@ FASTNN_INLINE Vec<T> every(const T* x, int64_t step, Lanes<I...>) {
   return Vec<T>{x[I * step]...};
 }
 
-// The first NaN wins, and a tie goes to the first.
 template <int kPieces, class T>
 void take_max(const T* x, T* y, uint8_t* winners, int64_t n, int64_t pieces) {
   constexpr int64_t kW = kLanes<T>;
@@ -26,7 +26,7 @@ void take_max(const T* x, T* y, uint8_t* winners, int64_t n, int64_t pieces) {
     Vec<Int<T>> winner{};
     for (int64_t j = 1; j < p; ++j) {
       const Vec<T> v = piece(j);
-      const Vec<Int<T>> wins = (v > best) | ((v != v) & (best == best));
+      const Vec<Int<T>> wins = beats(v, best);
       best = select<T>(wins, v, best);
       winner = wins ? Vec<Int<T>>{} + static_cast<Int<T>>(j) : winner;
     }
@@ -36,8 +36,7 @@ void take_max(const T* x, T* y, uint8_t* winners, int64_t n, int64_t pieces) {
   for (; i < n; ++i) {
     int64_t winner = 0;
     for (int64_t j = 1; j < p; ++j) {
-      const T v = x[i * p + j], best = x[i * p + winner];
-      if ((v > best) | ((v != v) & (best == best))) winner = j;
+      if (beats(x[i * p + j], x[i * p + winner])) winner = j;
     }
     y[i] = x[i * p + winner];
     winners[i] = static_cast<uint8_t>(winner);

@@ -1,14 +1,10 @@
 #include "ops/prelu.h"
 
 #include "cpu/channel_rows.h"
+#include "formulas/prelu.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
-
-template <class T>
-FASTNN_INLINE Vec<T> formula(Vec<T> x, Vec<T> weight) {
-  return select<T>(x > 0, x, x * weight);
-}
 
 // The workspace: the weights repeated to a strip, then each block's sums of the weights' gradients.
 template <class T>
@@ -35,12 +31,12 @@ void run_rows(const PreluArgs<T>& args) {
     rows.template sweep_block<1>(block, [=]<int R, bool kWhole>(int64_t at, int64_t lane, int64_t n) {
       const Vec<T> x = load_some<kWhole>(a.x + at, n), w = load_some<kWhole>(weight + lane, n);
       if constexpr (kBackward) {
-        const Vec<T> dy = load_some<kWhole>(a.dy + at, n), zero{};
-        put_some<kWhole>(a.dx + at, select<T>(x > zero, dy, dy * w), n, kStreaming);
-        const Vec<T> sum = load_some<kWhole>(sums + lane, n) + select<T>(x > zero, zero, dy * x);
+        const Vec<T> dy = load_some<kWhole>(a.dy + at, n);
+        put_some<kWhole>(a.dx + at, prelu_slope<T>(dy, x, w), n, kStreaming);
+        const Vec<T> sum = load_some<kWhole>(sums + lane, n) + prelu_weight_term<T>(dy, x);
         put_some<kWhole>(sums + lane, sum, n);
       } else {
-        put_some<kWhole>(a.y + at, formula<T>(x, w), n, kStreaming);
+        put_some<kWhole>(a.y + at, prelu<T>(x, w), n, kStreaming);
       }
     });
     if (kStreaming) stream_fence();
@@ -71,7 +67,7 @@ void run_planes(const PreluArgs<T>& args) {
       const int64_t to = from + kMapBlock<T> < args.inner ? from + kMapBlock<T> : args.inner;
       const Vec<T> w = splat(args.weight[plane % args.channels]);
       const int64_t base = plane * args.inner;
-      map_range<T>(base + from, base + to, streaming, args.y, [=](Vec<T> x) { return formula<T>(x, w); }, args.x);
+      map_range<T>(base + from, base + to, streaming, args.y, [=](Vec<T> x) { return prelu<T>(x, w); }, args.x);
     }
   });
 }

@@ -4,38 +4,15 @@
 
 #include "cpu/pixels.h"
 #include "cpu/tile.h"
-#include "formulas/log.h"
+#include "formulas/softmax.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
 
 template <class T>
-inline constexpr T kLowest = -static_cast<T>(__builtin_inf());
-
-// NaN need not win: it makes the sum NaN and with it the row.
-template <class T>
-FASTNN_INLINE Vec<T> larger(Vec<T> a, Vec<T> b) {
-  return select<T>(a > b, a, b);
-}
-
-template <class T>
 FASTNN_INLINE Vec<T> keep_lanes(Vec<T> v, int64_t lanes, T rest) {
   if (lanes == kLanes<T>) return v;
   return select<T>(lane_numbers<T>() < static_cast<Int<T>>(lanes), v, splat(rest));
-}
-
-// The formulas, from a row's statistics: (top, sum of exp(x - top)), or the gradient's sum.
-template <bool kLog, class T>
-FASTNN_INLINE Vec<T> factor_of(Vec<T> sum) {
-  return kLog ? log<T>(sum) : static_cast<T>(1) / sum;
-}
-template <bool kLog, class T>
-FASTNN_INLINE Vec<T> gradient_term(Vec<T> dy, Vec<T> y) {
-  return kLog ? dy : dy * y;
-}
-template <bool kLog, class T>
-FASTNN_INLINE Vec<T> gradient(Vec<T> dy, Vec<T> y, Vec<T> sum) {
-  return kLog ? dy - exp<T>(y) * sum : y * (dy - sum);
 }
 
 template <class T>

@@ -35,36 +35,39 @@ struct Sizes {
   }
 };
 
-template <class T, class F>
-__global__ void map_digits_kernel(int64_t packs, int64_t n, Sizes sizes, Digits pack_step, T* y, F f, const T* x) {
+template <class T, class F, class... Inputs>
+__global__ void map_digits_kernel(int64_t packs, int64_t n, Sizes sizes, Digits pack_step, T* y, F f,
+                                  const Inputs*... x) {
   const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   Digits at = sizes.of(thread * kPack<T>);
   for (int64_t i = thread; i < packs; i += step) {
-    const Pack<T> in = reinterpret_cast<const Pack<T>*>(x)[i];
     Pack<T> out;
-    Digits d = at;
+    const auto combine = [&](const auto&... in) {
+      Digits d = at;
 #pragma unroll
-    for (int k = 0; k < kPack<T>; ++k) {
-      out.at[k] = f(in.at[k], d);
-      sizes.next(d);
-    }
+      for (int k = 0; k < kPack<T>; ++k) {
+        out.at[k] = f(d, in.at[k]...);
+        sizes.next(d);
+      }
+    };
+    combine(reinterpret_cast<const Pack<T>*>(x)[i]...);
     reinterpret_cast<Pack<T>*>(y)[i] = out;
     sizes.advance(at, pack_step);
   }
-  for (int64_t i = packs * kPack<T> + thread; i < n; i += step) y[i] = f(x[i], sizes.of(i));
+  for (int64_t i = packs * kPack<T> + thread; i < n; i += step) y[i] = f(sizes.of(i), x[i]...);
 }
 
-// y[i] = f(x[i], digits of i) for i in [0, n).
-template <class T, class F>
-void map_digits(int64_t n, Sizes sizes, T* y, const F& f, const T* x) {
+// y[i] = f(digits of i, x1[i], ...) for i in [0, n).
+template <class T, class F, class... Inputs>
+void map_digits(int64_t n, Sizes sizes, T* y, const F& f, const Inputs*... x) {
   if (n == 0) return;
-  const uintptr_t addresses = reinterpret_cast<uintptr_t>(y) | reinterpret_cast<uintptr_t>(x);
+  const uintptr_t addresses = (reinterpret_cast<uintptr_t>(y) | ... | reinterpret_cast<uintptr_t>(x));
   const int64_t packs = addresses % sizeof(Pack<T>) == 0 ? n / kPack<T> : 0;
   const int64_t items = packs > 0 ? packs : n, all = ceil_div(items, kThreads), most = resident_blocks() * 4;
   const int64_t blocks = all < most ? all : most;
-  FASTNN_LAUNCH((map_digits_kernel<T, F>), blocks, kThreads, 0, packs, n, sizes, sizes.of(blocks * kThreads * kPack<T>),
-                y, f, x);
+  FASTNN_LAUNCH((map_digits_kernel<T, F, Inputs...>), blocks, kThreads, 0, packs, n, sizes,
+                sizes.of(blocks * kThreads * kPack<T>), y, f, x...);
 }
 
 }  // namespace fastnn::cuda

@@ -98,7 +98,7 @@ template <class T>
 struct ScaleChannel {
   int64_t channels;
   const T* factors;
-  __device__ T operator()(T x, const Digits& at) const {
+  __device__ T operator()(const Digits& at, T x) const {
     const T factor = factors[at.high * channels + at.low];
     return factor == 0 ? T{0} : x * factor;
   }
