@@ -14,6 +14,7 @@ COMMANDS = (
     "data",
     "scaling",
     "curves",
+    "cuda",
     "full",
     "compare",
     "report",

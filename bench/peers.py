@@ -18,6 +18,7 @@ from .timing import Call
 
 Function = Callable[[Arrays, Options], Any]
 
+DEVICE = "cpu"  # of the tensors
 RENAMED = {"axis": "dim"}
 OURS_ALONE = {"seed", "offset", "activation", "residual"}  # drawn or fused: no arguments of torch's
 
@@ -73,7 +74,7 @@ def function(spec: Spec, arrays: Arrays, options: Options, outputs: Arrays) -> F
             continue
         try:
             with torch().no_grad():
-                y = f(tensors(arrays, False), options).numpy()
+                y = f(tensors(arrays, False), options).cpu().numpy()
         except (TypeError, RuntimeError, ValueError, AttributeError, IndexError):
             continue  # it takes other arguments, or lacks one of these options
         if agrees(y, outputs[spec.primary], "seed" in options):
@@ -104,7 +105,7 @@ def tensors(arrays: Arrays, channels_last: bool) -> Arrays:
             return [tensor(item) for item in v]
         if not isinstance(v, np.ndarray):
             return v
-        t = torch().from_numpy(np.ascontiguousarray(v).copy())
+        t = torch().from_numpy(np.ascontiguousarray(v).copy()).to(DEVICE)
         if t.ndim != 4:
             return t
         formats = torch().contiguous_format, torch().channels_last

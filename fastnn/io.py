@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from .cuda._arrays import to_host
+
 __all__ = ["load_safetensors", "read_metadata", "save_safetensors", "write_atomically"]
 
 MAX_HEADER = 1 << 20
@@ -77,7 +79,9 @@ def save_safetensors(
     """
     from safetensors.numpy import save
 
-    arrays = {name: np.array(array, order="C", copy=None) for name, array in tensors.items()}
+    arrays = {
+        name: np.array(to_host(array), order="C", copy=None) for name, array in tensors.items()
+    }
     data = save(arrays, dict(metadata) if metadata else None)
     _header(data, len(data), Path(path).name)
     write_atomically(path, data)

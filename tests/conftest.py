@@ -8,6 +8,7 @@ import pytest
 from cuda_on_cpu import arrays, compile_kernels, compiler
 
 import fastnn
+import fastnn.cuda
 from fastnn.cuda import _libraries, _loading
 
 # bench is not installed; last, so that an installed fastnn is found before the source tree's
@@ -32,7 +33,10 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The CUDA kernels, compiled for the CPU."""
+    """The CUDA kernels, compiled for the CPU; with FASTNN_TEST_CUDA=1 those that are installed."""
+    if arrays.REAL:
+        assert (found := fastnn.cuda.is_available()), found
+        return _loading.PATH
     if compiler() is None:
         pytest.skip("needs a C++ compiler")
     return compile_kernels(tmp_path_factory.mktemp("cuda_on_cpu"))
@@ -40,7 +44,8 @@ def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cuda_on_cpu(cuda_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CPU plays a CUDA device for the arrays of ``cuda_on_cpu.arrays``."""
+    """The CPU plays a CUDA device for the arrays of ``cuda_on_cpu.arrays``, or there is one."""
     monkeypatch.setattr(_loading, "PATH", cuda_library)
-    monkeypatch.setattr(_loading, "candidates", list)  # what drives a real device is no use here
-    monkeypatch.setitem(_libraries.LIBRARIES, "cuda_on_cpu", arrays.Library())
+    if arrays.NAME == "cuda_on_cpu":
+        monkeypatch.setattr(_loading, "candidates", list)  # what drives a real device is no use here
+    monkeypatch.setitem(_libraries.LIBRARIES, arrays.NAME, arrays.LIBRARY)

@@ -1,4 +1,7 @@
-"""The CUDA kernels against the references, on a CPU that plays the GPU."""
+"""The CUDA kernels against the references, on a CPU that plays the GPU.
+
+``FASTNN_TEST_CUDA=1 pytest tests/test_cuda*.py`` runs them on a GPU, with CuPy's arrays.
+"""
 
 import importlib.util
 from typing import Any
@@ -65,5 +68,5 @@ def test_mixed_devices() -> None:
 
 def test_an_array_of_the_device_stays_there() -> None:
     y = functional.relu(arrays.to_device(np.array([-1.0, 2.0], np.float32)))
-    assert type(y) is arrays.Array
+    assert type(y) is arrays.KIND
     assert y.get().tolist() == [0.0, 2.0]

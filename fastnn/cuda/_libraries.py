@@ -7,6 +7,8 @@ libraries' ``empty``. A library whose array is at hand has been imported.
 import sys
 from typing import Any, Protocol
 
+import numpy as np
+
 from ._loading import load
 
 __all__ = ["LIBRARIES", "Library", "describe", "library_and_stream", "library_of", "reshaped"]
@@ -26,6 +28,24 @@ class Library(Protocol):
     def empty(self, shape: Shape, order: Shape, dtype: str, device: int) -> Any:
         """A new array, dense in memory in this order of its axes; dtype as in NumPy's ``"f4"``."""
 
+    def zeros(self, size: int, dtype: str, device: int) -> Any:
+        """A new array of one axis, whose memory is aligned to 64 bytes or more."""
+
+    def asarray(self, host: np.ndarray, device: int) -> Any:
+        """A copy of a C-contiguous NumPy array, in the order of the current stream."""
+
+    def copy(self, array: Any) -> Any:
+        """A copy on the same device."""
+
+    def to_host(self, array: Any) -> np.ndarray:
+        """A C-contiguous copy on the CPU, which waits for the device."""
+
+    def permuted(self, array: Any, axes: Shape) -> Any:
+        """The view that NumPy's ``transpose(axes)`` is."""
+
+    def clip_(self, array: Any, bound: float) -> None:
+        """Clip every value to [-bound, bound], in place."""
+
 
 def permuted(shape: Shape, order: Shape) -> tuple[Shape, Shape]:
     """The shape in the order of memory, and the permutation that leads back."""
@@ -33,6 +53,9 @@ def permuted(shape: Shape, order: Shape) -> tuple[Shape, Shape]:
     for position, axis in enumerate(order):
         inverse[axis] = position
     return tuple(shape[axis] for axis in order), tuple(inverse)
+
+
+TORCH_KINDS = {"f2": "float16", "f4": "float32", "f8": "float64", "u1": "uint8", "i8": "int64"}
 
 
 class CuPy:
@@ -52,9 +75,35 @@ class CuPy:
         with cupy.cuda.Device(device):
             return cupy.empty(sizes, dtype).transpose(back)
 
+    def zeros(self, size: int, dtype: str, device: int) -> Any:
+        cupy: Any = sys.modules["cupy"]
+        with cupy.cuda.Device(device):
+            return cupy.zeros(size, dtype)
+
+    def asarray(self, host: np.ndarray, device: int) -> Any:
+        cupy: Any = sys.modules["cupy"]
+        with cupy.cuda.Device(device):
+            return cupy.array(host)
+
+    def copy(self, array: Any) -> Any:
+        with array.device:
+            return array.copy()
+
+    def to_host(self, array: Any) -> np.ndarray:
+        return np.asarray(array.get())
+
+    def permuted(self, array: Any, axes: Shape) -> Any:
+        return array.transpose(axes)
+
+    def clip_(self, array: Any, bound: float) -> None:
+        array.clip(-bound, bound, out=array)
+
 
 class Torch:
     """Tensors of PyTorch, on its current stream, from its caching allocator."""
+
+    def name(self, device: int) -> str:
+        return f"cuda:{device}"
 
     def device(self, array: Any) -> int:
         return int(array.device.index)
@@ -65,10 +114,29 @@ class Torch:
 
     def empty(self, shape: Shape, order: Shape, dtype: str, device: int) -> Any:
         torch: Any = sys.modules["torch"]
-        kinds = {"f2": "float16", "f4": "float32", "f8": "float64", "u1": "uint8", "i8": "int64"}
         sizes, back = permuted(shape, order)
-        kind = getattr(torch, kinds[dtype])
-        return torch.empty(sizes, dtype=kind, device=f"cuda:{device}").permute(back)
+        kind = getattr(torch, TORCH_KINDS[dtype])
+        return torch.empty(sizes, dtype=kind, device=self.name(device)).permute(back)
+
+    def zeros(self, size: int, dtype: str, device: int) -> Any:
+        torch: Any = sys.modules["torch"]
+        return torch.zeros(size, dtype=getattr(torch, TORCH_KINDS[dtype]), device=self.name(device))
+
+    def asarray(self, host: np.ndarray, device: int) -> Any:
+        torch: Any = sys.modules["torch"]
+        return torch.tensor(host, device=self.name(device))
+
+    def copy(self, array: Any) -> Any:
+        return array.clone()
+
+    def to_host(self, array: Any) -> np.ndarray:
+        return np.asarray(array.detach().cpu().numpy(), order="C")
+
+    def permuted(self, array: Any, axes: Shape) -> Any:
+        return array.permute(axes)
+
+    def clip_(self, array: Any, bound: float) -> None:
+        array.clamp_(-bound, bound)
 
 
 LIBRARIES: dict[str, Library] = {"cupy": CuPy(), "torch": Torch()}

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import functional as F
+from ..cuda._arrays import like
 from .activation import ReLU
 from .branches import Residual
 from .fusable import Fusable
@@ -84,9 +85,9 @@ class Affine(Fusable):
                 f"Affine: x must have {self.num_features} channels on axis 1, got shape {x.shape}"
             )
         weight, bias = (
-            None if p is None else np.full(x.shape[1], p.data) for p in (self.weight, self.bias)
+            None if p is None else _over_channels(p.data, x) for p in (self.weight, self.bias)
         )
-        mean, var = np.zeros(x.shape[1], x.dtype), np.ones(x.shape[1], x.dtype)
+        mean, var = like(np.zeros(x.shape[1]), x), like(np.ones(x.shape[1]), x)
         y, saved = F.batch_norm(
             x, mean, var, weight, bias, eps=0.0, activation=activation, residual=residual
         )
@@ -106,6 +107,15 @@ class Affine(Fusable):
     def extra_repr(self) -> str:
         parts = f"scale={self.weight is not None}, bias={self.bias is not None}"
         return f"{self.num_features}, {parts}"
+
+
+def _over_channels(data: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """One number a channel of ``x``."""
+    if len(data) == x.shape[1]:
+        return data
+    whole: np.ndarray = like(np.zeros(x.shape[1]), x)
+    whole[...] = data
+    return whole
 
 
 def fixup_block(

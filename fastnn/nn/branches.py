@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .. import functional as F
+from ..cuda._arrays import joined
 from .fusable import Fusable, check_distinct, fusion_enabled
 from .module import Module
 
@@ -113,8 +114,8 @@ class Concat(Module):
     def forward(self, x: np.ndarray) -> np.ndarray:
         outputs = [branch.forward(x) for branch in self._branches.values()]
         self._saved = [y.shape[1] for y in outputs] if self.training else None
-        # Joined on the last axis of the channels-last view: the result is channels-last again.
-        return np.moveaxis(np.concatenate([np.moveaxis(y, 1, -1) for y in outputs], -1), -1, 1)
+        y: np.ndarray = joined(outputs)
+        return y
 
     def backward(self, dy: np.ndarray, *, input_grad: bool = True) -> np.ndarray | None:
         start, dx = 0, None

@@ -1,5 +1,6 @@
 """Layers that draw at random: Dropout and its relatives, FractionalMaxPool2d."""
 
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -31,7 +32,7 @@ class Random(Module):
 
     def _elements(self, x: np.ndarray) -> int:
         """How many numbers a forward of ``x`` uses up."""
-        return x.size
+        return math.prod(x.shape)
 
     def _drop(self, x: np.ndarray, **stream: int) -> np.ndarray:
         raise NotImplementedError
@@ -260,7 +261,7 @@ class DropConnect(Linear):
         if not self.training:
             return super().forward_fused(x, activation, residual)
         seed, offset = self.rng
-        self.rng = (seed, offset + self.weight.data.size)
+        self.rng = (seed, offset + math.prod(self.weight.shape))
         self._saved = (x, seed, offset)
         bias = None if self.bias is None else self.bias.data
         return F.dropconnect(x, self.weight.data, bias, self.p, True, seed=seed, offset=offset)

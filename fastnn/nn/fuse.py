@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 
+from ..cuda._arrays import place_of
 from .linear import Weighted
 from .module import Module
 from .norm import BatchNorm
@@ -18,9 +19,13 @@ def fuse(model: Module) -> Module:
     computed in float64 and rounded once.
     """
     clone = copy.deepcopy(model).eval()
+    places = {place_of(parameter.data) for parameter in clone.parameters()} - {None}
+    clone.to("cpu")
     for module in clone.modules():
         if isinstance(module, Sequential):
             module.replace_layers(_folded(dict(module.named_children())))
+    for place in places:
+        clone._to_place(place)
     return clone
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cuda._arrays import copied
 from .fusable import structure_changed
 from .module import Module
 
@@ -67,7 +68,7 @@ def preserved(model: Module) -> Iterator[None]:
     before: list[tuple[Module, str, Any]] = [
         (layer, name, getattr(layer, name)) for layer in model.modules() for name in names
     ]
-    buffers = [(buffer, buffer.copy()) for buffer in model.buffers()]
+    buffers = [(buffer, copied(buffer)) for buffer in model.buffers()]
     try:
         yield
     finally:
@@ -75,4 +76,4 @@ def preserved(model: Module) -> Iterator[None]:
             if getattr(layer, name) is not value:
                 setattr(layer, name, value)
         for buffer, values in buffers:
-            np.copyto(buffer, values)
+            buffer[...] = values

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import functional as F
+from ..cuda._arrays import like, to_host
 
 Result = tuple[float | np.ndarray, np.ndarray]
 Weights = Sequence[float] | np.ndarray
@@ -32,8 +33,8 @@ class CrossEntropyLoss:
         self.weight = weight
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def __call__(self, logits: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-        weight = None if self.weight is None else np.asarray(self.weight, logits.dtype)
+    def __call__(self, logits: np.ndarray, target: np.ndarray) -> Result:
+        weight = None if self.weight is None else like(self.weight, logits)
         loss, dlogits = F.softmax_cross_entropy(
             logits,
             target,
@@ -41,13 +42,14 @@ class CrossEntropyLoss:
             weight=weight,
             ignore_index=self.ignore_index,
         )
-        return float(loss), dlogits
+        return loss, dlogits
 
     def divisor(self, target: np.ndarray) -> float:
         """What the mean over ``target`` divides by: the weights of its classes, or its rows."""
         if target.ndim != 1:
             return len(target)
-        kept = target[target != self.ignore_index]
+        classes = to_host(target)
+        kept = classes[classes != self.ignore_index]
         return len(kept) if self.weight is None else float(np.sum(np.asarray(self.weight)[kept]))
 
 
@@ -101,8 +103,7 @@ class BCEWithLogitsLoss:
 
     def __call__(self, logits: np.ndarray, target: np.ndarray) -> Result:
         weight, pos_weight = (
-            None if w is None else np.asarray(w, logits.dtype)
-            for w in (self.weight, self.pos_weight)
+            None if w is None else like(w, logits) for w in (self.weight, self.pos_weight)
         )
         return F.binary_cross_entropy_with_logits(
             logits, target, pos_weight, weight, self.reduction

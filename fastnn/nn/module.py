@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..cuda._arrays import Place, assign, dtype_of, moved, place_named, to_host
 from ..init import derive_seed
 from .parameter import Parameter
 
@@ -237,11 +238,45 @@ class Module:
 
         return summary(self, input_shape, depth=depth, dtype=dtype)
 
+    def to(self, device: str, *, library: str = "cupy") -> Self:
+        """Move parameters, their gradients and buffers to a device; counters stay on the CPU.
+
+        An optimizer is made after the move: its flat buffers are where the parameters are.
+
+        Parameters
+        ----------
+        device : "cpu", "cuda" or "cuda:N"
+            "cuda" is the first CUDA device.
+        library : "cupy" or "torch"
+            Whose arrays they become on a CUDA device; the model's inputs must be that library's.
+
+        Raises
+        ------
+        ValueError
+            Another device or library.
+        ImportError
+            The library is not installed.
+        RuntimeError
+            CUDA cannot be used here; the message says why.
+        """
+        return self._to_place(place_named(device, library))
+
+    def _to_place(self, place: Place | None) -> Self:
+        self.release()
+        for parameter in self.parameters():
+            parameter.to(place)
+        for module in self.modules():
+            for name in module._buffers:
+                buffer = getattr(module, name)
+                if dtype_of(buffer).kind == "f":
+                    setattr(module, name, moved(buffer, place))
+        return self
+
     # --- state ------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of all parameters and buffers, C-contiguous, under PyTorch's keys."""
-        return {name: np.array(array, order="C") for name, array in self._named_state()}
+        """NumPy copies of all parameters and buffers, C-contiguous, under PyTorch's keys."""
+        return {name: np.array(to_host(array), order="C") for name, array in self._named_state()}
 
     def _named_state(self) -> Iterator[tuple[str, np.ndarray]]:
         """Parameters, then buffers, module by module: the order of PyTorch's ``state_dict``."""
@@ -281,18 +316,17 @@ class Module:
                 f"load_state_dict: missing keys {missing or 'none'}, "
                 f"unexpected keys {unexpected or 'none'}"
             )
-        arrays = {name: np.asarray(state[name]) for name in own if name in state}
+        arrays = {name: to_host(state[name]) for name in own if name in state}
         for name, array in arrays.items():
             if array.shape != own[name].shape:
                 raise ValueError(
                     f"load_state_dict: {name} must be of shape {own[name].shape}, got {array.shape}"
                 )
-            if array.dtype.kind != own[name].dtype.kind:
-                raise TypeError(
-                    f"load_state_dict: {name} must be {own[name].dtype}, got {array.dtype}"
-                )
+            dtype = dtype_of(own[name])
+            if array.dtype.kind != dtype.kind:
+                raise TypeError(f"load_state_dict: {name} must be {dtype}, got {array.dtype}")
         for name, array in arrays.items():
-            np.copyto(own[name], array, casting="same_kind")
+            assign(own[name], array)
         return LoadResult(missing, unexpected)
 
     def rng_state(self) -> dict[str, tuple[int, int]]:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..cuda._arrays import Place, copied, like, moved, place_of
+
 
 class Parameter:
     """A trainable array and its gradient.
@@ -32,7 +34,7 @@ class Parameter:
     def grad(self, value: np.ndarray | None) -> None:
         self._has_grad = self._has_grad and value is self._grad
         if value is not None and not self._has_grad:
-            self.add_grad(np.array(value, self.data.dtype))
+            self.add_grad(copied(like(value, self.data)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -45,7 +47,7 @@ class Parameter:
             self._grad += grad
             return
         if self._bound and self._grad is not None:
-            np.copyto(self._grad, grad)
+            self._grad[...] = grad
         else:
             self._grad = grad
         self._has_grad = True
@@ -56,10 +58,17 @@ class Parameter:
 
     def bind(self, data: np.ndarray, grad: np.ndarray) -> None:
         """Move values and gradient into ``data`` and ``grad``, views of a flat buffer."""
-        np.copyto(data, self.data)
+        data[...] = self.data
         if self._has_grad and self._grad is not None:
-            np.copyto(grad, self._grad)
+            grad[...] = self._grad
         self.data, self._grad, self._bound = data, grad, True
+
+    def to(self, place: Place | None) -> None:
+        """Move values and gradient to a place, out of an optimizer's flat buffer."""
+        if place_of(self.data) != place:
+            self.data = moved(self.data, place)
+            self._grad = moved(self._grad, place) if self._has_grad else None
+            self._bound = False
 
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, dtype={self.data.dtype})"

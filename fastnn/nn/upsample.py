@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import functional as F
+from ..cuda._arrays import like
 from .linear import Pair
 from .module import Module
 
@@ -78,7 +79,7 @@ class Upsample(Module):
         down, across = factor if isinstance(factor, tuple) else (factor, factor)
         return (int(height * down), down), (int(width * across), across)
 
-    def _matrix(self, inputs: int, outputs: int, scale: float, dtype: np.dtype) -> np.ndarray:
+    def _matrix(self, inputs: int, outputs: int, scale: float) -> np.ndarray:
         """Weights (outputs, inputs) of one axis."""
         i = np.arange(outputs)
         if self.mode == "nearest":
@@ -92,7 +93,7 @@ class Upsample(Module):
         matrix = np.zeros((outputs, inputs))
         matrix[i, low] = 1 - share
         matrix[i, np.minimum(low + 1, inputs - 1)] += share
-        return matrix.astype(dtype)
+        return matrix
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         if x.ndim != 4:
@@ -103,8 +104,8 @@ class Upsample(Module):
             raise ValueError(f"Upsample: x must be larger for {self.extra_repr()}, got {x.shape}")
         factors = int(down), int(across)
         if factors != (down, across) or self.align_corners:
-            a = self._matrix(height, rows, down, x.dtype)
-            b = self._matrix(width, columns, across, x.dtype)
+            a = like(self._matrix(height, rows, down), x)
+            b = like(self._matrix(width, columns, across), x)
             self._saved = (a, b) if self.training else None
             return _both_axes(x, a, b)
         self._saved = factors if self.training else None
@@ -117,7 +118,7 @@ class Upsample(Module):
         down, across = self._take()
         if not input_grad:
             return None
-        if isinstance(down, np.ndarray):
+        if not isinstance(down, int):
             return _both_axes(dy, down.T, across.T)
         if self.mode == "nearest":
             return F.avg_pool2d(dy, (down, across), divisor_override=1)
@@ -137,9 +138,7 @@ def _both_axes(x: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return wide.reshape(n, rows, columns, c).transpose(0, 3, 1, 2)
 
 
-def _tent(
-    channels: int, factors: tuple[int, int], dtype: np.dtype
-) -> tuple[np.ndarray, tuple[int, int]]:
+def _tent(x: np.ndarray, factors: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
     """Depthwise kernel 1 - |distance| / factor along each axis, and its padding.
 
     The padding takes a border of one pixel, which repeats the image's edge, off again.
@@ -149,14 +148,14 @@ def _tent(
         size = 2 * factor - factor % 2
         axes.append(1 - np.abs(np.arange(size) - (size - 1) / 2) / factor)
     padding = [(len(axis) + factor) // 2 for axis, factor in zip(axes, factors, strict=True)]
-    kernel = np.outer(*axes).astype(dtype)
-    weight = np.ascontiguousarray(np.broadcast_to(kernel, (channels, 1, *kernel.shape)))
-    return weight, (padding[0], padding[1])
+    kernel = np.outer(*axes)
+    weight = np.ascontiguousarray(np.broadcast_to(kernel, (x.shape[1], 1, *kernel.shape)))
+    return like(weight, x), (padding[0], padding[1])
 
 
 def _interpolate(x: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
     """Bilinear, by integer factors."""
-    weight, padding = _tent(x.shape[1], factors, x.dtype)
+    weight, padding = _tent(x, factors)
     images = F.channels_last(x).transpose(0, 2, 3, 1)
     bordered = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge").transpose(0, 3, 1, 2)
     return F.conv_transpose2d(bordered, weight, None, factors, padding, groups=len(weight))
@@ -164,7 +163,7 @@ def _interpolate(x: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
 
 def _interpolate_backward(dy: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
     """The transpose: a depthwise convolution, whose border is added to the edge."""
-    weight, padding = _tent(dy.shape[1], factors, dy.dtype)
+    weight, padding = _tent(dy, factors)
     dx = F.conv2d(dy, weight, None, factors, padding, groups=len(weight))
     for axis in (2, 3):
         along = dx.swapaxes(axis, 0)

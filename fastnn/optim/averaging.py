@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 
 from .. import functional as F
+from ..cuda._arrays import dtype_of
 from ..nn import BatchNorm, Module
 
 
@@ -74,7 +75,7 @@ class AveragedModel(Module):
                 f"was copied, got {shapes[0]}, need {shapes[1]}"
             )
         for name in self._plan.copied if self.n_averaged else own:
-            np.copyto(own[name], new[name])
+            own[name][...] = new[name]
         for names in self._plan.blended if self.n_averaged else ():
             # An SGD step whose gradient is avg - w, in one pass and without a temporary array.
             F.sgd_step_(
@@ -149,8 +150,8 @@ class _Plan:
         by_dtype: dict[np.dtype, list[str]] = {}
         self.copied: list[str] = []
         for name, array in self.arrays.items():
-            if array.dtype.kind == "f" and (use_buffers or name not in buffers):
-                by_dtype.setdefault(array.dtype, []).append(name)
+            if dtype_of(array).kind == "f" and (use_buffers or name not in buffers):
+                by_dtype.setdefault(dtype_of(array), []).append(name)
             else:
                 self.copied.append(name)
         self.blended = list(by_dtype.values())
@@ -194,7 +195,7 @@ def update_bn(loader: Iterable[np.ndarray | tuple[np.ndarray, np.ndarray]], mode
     momenta, streams = [layer.momentum for layer in layers], model.rng_state()
     for layer in layers:
         for name in layer._buffers:
-            getattr(layer, name).fill(1 if name == "running_var" else 0)
+            getattr(layer, name)[...] = 1 if name == "running_var" else 0
         layer.momentum = None
     try:
         model.train()

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..cuda._arrays import assign, dtype_of, memory_order, permute, place_of, to_host
+from ..cuda._libraries import permuted
 from ..nn import Parameter
 
 ALIGNMENT = 64
@@ -39,26 +41,31 @@ class FlatGroup:
     Raises
     ------
     ValueError
-        The parameters' dtypes differ.
+        The parameters' dtypes or devices differ.
     """
 
     def __init__(self, params: Sequence[Parameter], initial: Mapping[str, float]) -> None:
-        dtypes = {parameter.data.dtype for parameter in params}
+        dtypes = {dtype_of(parameter.data) for parameter in params}
         if len(dtypes) != 1:
             raise ValueError(f"optimizer: a group's parameters must share a dtype, got {dtypes}")
-        self.dtype = dtypes.pop()
+        places = {place_of(parameter.data) for parameter in params}
+        if len(places) != 1:
+            raise ValueError("optimizer: a group's parameters must be on one device, got several")
+        self.dtype, self.place = dtypes.pop(), places.pop()
         self.params = list(params)
         step = ALIGNMENT // self.dtype.itemsize
         self.starts = [0]
         for parameter in self.params:
-            self.starts.append(self.starts[-1] + math.ceil(parameter.data.size / step) * step)
+            self.starts.append(
+                self.starts[-1] + math.ceil(math.prod(parameter.shape) / step) * step
+            )
         self.data = self._buffer()
         self.grad = self._buffer()
         self.initial = dict(initial)
         self.state = {name: self._buffer() for name in initial}
         for name, value in initial.items():
             if value:
-                self.state[name].fill(value)
+                self.state[name][...] = value
         self.counts = [0] * len(self.params)
         self.data_views = self.views(self.data)
         self.grad_views = self.views(self.grad)
@@ -69,16 +76,19 @@ class FlatGroup:
             parameter.bind(data, grad)
 
     def _buffer(self) -> np.ndarray:
-        return aligned_zeros(self.starts[-1], self.dtype)
+        if self.place is None:
+            return aligned_zeros(self.starts[-1], self.dtype)
+        library, device = self.place
+        zeros: np.ndarray = library.zeros(self.starts[-1], self.dtype.str[1:], device)
+        return zeros
 
     def views(self, flat: np.ndarray) -> list[np.ndarray]:
         """The parameters' places in ``flat``, with their shapes and memory orders."""
         result = []
         for parameter, start in zip(self.params, self.starts, strict=False):
-            data = parameter.data
-            order = sorted(range(data.ndim), key=lambda axis: -data.strides[axis])
-            place = flat[start : start + data.size].reshape([data.shape[axis] for axis in order])
-            result.append(place.transpose(np.argsort(order)))
+            shape, order = parameter.shape, memory_order(parameter.data)
+            sizes, back = permuted(shape, order)
+            result.append(permute(flat[start : start + math.prod(shape)].reshape(sizes), back))
         return result
 
     def active(self) -> list[int]:
@@ -119,7 +129,9 @@ class FlatGroup:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles make buffers of their own: a copied view would be no view."""
-        state = {name: [np.array(v) for v in views] for name, views in self.state_views.items()}
+        state = {
+            name: [np.array(to_host(v)) for v in views] for name, views in self.state_views.items()
+        }
         return {
             "params": self.params,
             "initial": self.initial,
@@ -132,4 +144,4 @@ class FlatGroup:
         self.counts = saved["counts"]
         for name, arrays in saved["state"].items():
             for view, array in zip(self.state_views[name], arrays, strict=True):
-                np.copyto(view, array)
+                assign(view, array)

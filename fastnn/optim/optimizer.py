@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
+from ..cuda._arrays import Place, assign, clip_, to_host
 from ..nn import Parameter
 from ..regularizers import Regularizer
 from .flat import FlatGroup
@@ -154,6 +155,11 @@ class Optimizer:
         """Call the kernel; ``step`` counts the parameters' updates, this one included."""
         raise NotImplementedError
 
+    @property
+    def place(self) -> Place | None:
+        """Where the parameters are: None on the CPU."""
+        return self._flats[0].place
+
     def learning_rate(self, group: int = 0) -> float:
         """Learning rate of the next step, ``lr_mult`` included."""
         now = self._current(self.param_groups[group])
@@ -260,7 +266,9 @@ class Optimizer:
             groups.append({**hyper, "params": list(range(index, index + len(flat.params)))})
             for i in range(len(flat.params)):
                 roles = flat.state_views.items()
-                state[index + i] = {name: np.array(views[i], order="C") for name, views in roles}
+                state[index + i] = {
+                    name: np.array(to_host(views[i]), order="C") for name, views in roles
+                }
                 state[index + i]["step"] = np.array(flat.counts[i])
             index += len(flat.params)
         return {"step": self.steps, "param_groups": groups, "state": state}
@@ -295,12 +303,12 @@ class Optimizer:
             for i in range(len(flat.params)):
                 flat.counts[i] = int(state["state"][index + i]["step"])
                 for name, views in flat.state_views.items():
-                    np.copyto(views[i], state["state"][index + i][name])
+                    assign(views[i], state["state"][index + i][name])
             index += len(flat.params)
 
 
 def _clip(roles: Iterable[Role], bound: float) -> None:
     """Clip every value to [-bound, bound], in place."""
     for role in roles:
-        for array in [role] if isinstance(role, np.ndarray) else role:
-            np.clip(array, -bound, bound, out=array)
+        for array in role if isinstance(role, list) else [role]:
+            clip_(array, bound)

@@ -33,7 +33,8 @@ class Callback:
         """After an update (one in ``accumulate`` batches).
 
         ``logs`` has ``step`` (counted from 1), ``loss``, the ``lr`` it was made with, ``grad_norm``
-        (before clipping) and ``samples``.
+        (before clipping) and ``samples``. On a CUDA device ``loss`` is an array of no axis, and
+        ``float(loss)`` waits for the step.
         """
 
     def on_epoch_end(self, trainer: "Trainer", logs: Logs) -> None:

@@ -203,10 +203,10 @@ class ExplosionGuard(Callback):
         self.factor = factor
 
     def on_batch_end(self, trainer: "Trainer", logs: Logs) -> None:
-        first = trainer.history.steps[0]
-        if logs["loss"] > self.factor * first:
+        first, loss = float(trainer.history.steps[0]), float(logs["loss"])
+        if loss > self.factor * first:
             raise FloatingPointError(
-                f"ExplosionGuard: the loss {logs['loss']:.4g} at step {logs['step']} (lr "
+                f"ExplosionGuard: the loss {loss:.4g} at step {logs['step']} (lr "
                 f"{logs['lr']:g}) is over {self.factor:g} times the initial {first:.4g}; "
                 f"{largest_gradient(trainer.model)}"
             )

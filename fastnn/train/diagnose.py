@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..cuda._arrays import to_host
 from ..nn import Module, forward_hooks
 from ..nn.hooks import preserved
 
@@ -15,12 +16,12 @@ def find_bad_output(model: Module, x: np.ndarray) -> str:
     if bad:
         return f"{bad} of the {np.size(x)} values of the batch x are not finite"
     for name, parameter in model.named_parameters():
-        if not np.isfinite(parameter.data).all():
+        if not np.isfinite(to_host(parameter.data)).all():
             return f"the parameter {name} is not finite"
     found: list[str] = []
 
     def look(name: str, layer: Module, x: np.ndarray, y: np.ndarray) -> None:
-        if not np.isfinite(y).all():
+        if not np.isfinite(to_host(y)).all():
             found.append(f"{name or 'the model'} ({type(layer).__name__})")
 
     with preserved(model), forward_hooks(model, look):
@@ -34,7 +35,7 @@ def find_bad_gradient(model: Module) -> str:
     """Name of the parameter whose gradient was first not finite on the way back."""
     parameters = [(n, p.grad) for n, p in model.named_parameters() if p.grad is not None]
     for name, grad in reversed(parameters):
-        if not np.isfinite(grad).all():
+        if not np.isfinite(to_host(grad)).all():
             return f"the first gradient that is not finite is that of {name}"
     return f"no gradient is infinite, but their norm is; {largest_gradient(model)}"
 
@@ -42,7 +43,7 @@ def find_bad_gradient(model: Module) -> str:
 def largest_gradient(model: Module) -> str:
     """Name of the parameter with the largest gradient."""
     norms = {
-        name: float(np.linalg.norm(np.ravel(parameter.grad).astype(np.float64)))
+        name: float(np.linalg.norm(np.ravel(to_host(parameter.grad)).astype(np.float64)))
         for name, parameter in model.named_parameters()
         if parameter.grad is not None
     }

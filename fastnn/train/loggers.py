@@ -104,7 +104,7 @@ class JSONLLogger(_File):
 
     def _step(self, step: int, loss: float, lr: float) -> None:
         if self.every is not None and step % self.every == 0:
-            self._write({"step": step, "loss": loss, "lr": lr})
+            self._write({"step": step, "loss": float(loss), "lr": lr})
 
     def _write(self, row: dict[str, Any]) -> None:
         assert self._file is not None
@@ -154,7 +154,7 @@ class TensorBoard(Callback):
     def on_batch_end(self, trainer: "Trainer", logs: Logs) -> None:
         if self.every is not None and logs["step"] % self.every == 0:
             for name in ("loss", "lr"):
-                self._add(f"step/{name}", logs[name], logs["step"])
+                self._add(f"step/{name}", float(logs[name]), logs["step"])
 
     def on_epoch_end(self, trainer: "Trainer", logs: Logs) -> None:
         for name, value in logs.items():

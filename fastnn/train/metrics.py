@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ..cuda._arrays import to_host
+
 MetricFunction = Callable[[np.ndarray, np.ndarray], float]
 
 
@@ -23,6 +25,9 @@ class Metric:
         """The metric, from the sum over all batches."""
         raise NotImplementedError
 
+
+READ_EVERY, READ_BYTES = 32, 64 << 20
+"""Steps and bytes of outputs that may wait on a CUDA device before they are read."""
 
 RESERVED = ("epoch", "loss", "lr", "samples_per_second", "seconds", "step")
 """Columns of the history that no metric may have for a name."""
@@ -65,11 +70,28 @@ class Totals:
         self.samples = 0
         self._loss = self._weight = 0.0
         self._sums: dict[str, Any] = {}  # floats of functions, arrays of Metrics
+        self._waiting: list[tuple[Any, Any, Any, float]] = []  # batches still on a CUDA device
+        self._waiting_bytes = 0
 
-    def add(self, outputs: np.ndarray, targets: np.ndarray, loss: float, weight: float) -> None:
-        """A batch whose mean loss counts ``weight`` times."""
+    def add(self, outputs: np.ndarray, targets: np.ndarray, loss: Any, weight: float) -> None:
+        """A batch whose mean loss counts ``weight`` times; one on a CUDA device is read later."""
+        self.samples += len(outputs)
+        if isinstance(outputs, np.ndarray):
+            self._add(outputs, targets, float(loss), weight)
+            return
+        self._waiting.append((outputs, targets, loss, weight))
+        self._waiting_bytes += outputs.nbytes
+        if len(self._waiting) >= READ_EVERY or self._waiting_bytes >= READ_BYTES:
+            self.read()
+
+    def read(self) -> None:
+        """Wait for the batches that are on a CUDA device."""
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        for outputs, targets, loss, weight in waiting:
+            self._add(to_host(outputs), to_host(targets), float(loss), weight)
+
+    def _add(self, outputs: np.ndarray, targets: np.ndarray, loss: float, weight: float) -> None:
         number = len(outputs)
-        self.samples += number
         self._loss += loss * weight
         self._weight += weight
         for name, metric in self._metrics.items():
@@ -88,6 +110,7 @@ class Totals:
 
     def results(self) -> dict[str, float]:
         """Loss and metrics over all that was added."""
+        self.read()
         values = {"loss": self._loss / self._weight}
         for name, metric in self._metrics.items():
             sums = self._sums[name]
@@ -97,6 +120,7 @@ class Totals:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The sums, as arrays of float64 or of a Metric's dtype."""
+        self.read()
         common = np.array([self.samples, self._loss, self._weight], np.float64)
         return {"common": common, **{f"of.{n}": np.asarray(s) for n, s in self._sums.items()}}
 

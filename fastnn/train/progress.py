@@ -65,7 +65,7 @@ class Progress(Callback):
             speed = (now - self._began) / (steps - self._steps_before)
             left = max(0, trainer.epochs * trainer.steps_per_epoch - steps) * speed
             self._bar.set_postfix_str(
-                f"loss {logs['loss']:.4f}, lr {logs['lr']:.2g}, "
+                f"loss {float(logs['loss']):.4f}, lr {logs['lr']:.2g}, "
                 f"run {self._bar.format_interval(left)} left",
                 refresh=False,
             )

@@ -1,5 +1,6 @@
 """``Trainer``: the training loop."""
 
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cuda._arrays import moved, to_host
 from ..data import Batch, Loader
 from ..nn import CrossEntropyLoss, Module
 from ..optim import Optimizer
@@ -18,7 +20,7 @@ from .callbacks import ModelCheckpoint
 from .checkpoint import load_run, part, save_run
 from .history import History
 from .interrupt import Interrupt
-from .metrics import Metric, MetricFunction, Totals, accuracy
+from .metrics import READ_EVERY, Metric, MetricFunction, Totals, accuracy
 from .progress import Progress
 from .update import Loss, Result, divisor, update
 
@@ -30,6 +32,11 @@ LAST = "last.safetensors"
 
 class Trainer:
     """Trains a model, measures it, and keeps its best and last states.
+
+    A model on a CUDA device (``model.to("cuda")`` before the optimizer is made) gets its batches
+    there. Its losses and outputs are read every 32 steps and at the end of an epoch, so that a
+    step waits for nothing; a loss that is not finite is found then. ``max_norm`` needs the norm of
+    every step, which waits.
 
     Parameters
     ----------
@@ -99,7 +106,7 @@ class Trainer:
         self.max_norm, self.accumulate = max_norm, accumulate
         self.progress = Progress(progress)
         self.history = History()
-        self.epochs = self.steps_per_epoch = 0
+        self.epochs = self.steps_per_epoch = self._steps_read = 0
         self._seconds = 0.0
 
     def fit(
@@ -157,6 +164,7 @@ class Trainer:
         if resume and folder is None:
             raise ValueError("Trainer.fit: resume needs out, the folder of the run")
         self.history, self._totals, self._seconds = History(), Totals(self.metrics), 0.0
+        self._steps_read = 0
         self.epochs, self.steps_per_epoch = epochs, -(-len(loader) // self.accumulate)
         if resume and folder is not None:
             self._restore(folder / LAST, loader, callbacks)
@@ -185,8 +193,8 @@ class Trainer:
         """End :meth:`fit` after this step, as Ctrl-C does; for callbacks."""
         self.history.stopped = reason
 
-    def step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-        """One update on one batch; returns its loss and the model's outputs."""
+    def step(self, x: np.ndarray, y: np.ndarray) -> tuple[Any, np.ndarray]:
+        """One update on one batch; returns its loss and the model's outputs, where the model is."""
         logs, [result] = self._update([(x, y)])
         return logs["loss"], result.outputs
 
@@ -196,19 +204,23 @@ class Trainer:
 
     def evaluate(self, data: Data, *, batch_size: int = 256) -> dict[str, float]:
         """Mean loss and metrics over all of ``data``, in eval mode and without augmentation."""
-        totals = Totals(self.metrics)
+        totals, place = Totals(self.metrics), self.optimizer.place
         with evaluating(self.model):
             for x, y in _loader("data", data, batch_size).in_order():
-                outputs = self.model(x)
-                totals.add(outputs, y, float(self.loss(outputs, y)[0]), divisor(self.loss, y))
+                outputs = self.model(moved(x, place))
+                loss = self.loss(outputs, moved(y, place))[0]
+                totals.add(outputs, y, loss, divisor(self.loss, y))
         return totals.results()
 
     def predict(self, data: Data | np.ndarray, *, batch_size: int = 256) -> np.ndarray:
         """The model's outputs for all samples, in eval mode and in order."""
         given = (data, np.zeros(len(data))) if isinstance(data, np.ndarray) else data
         loader = _loader("data", given, batch_size)
+        place = self.optimizer.place
         with evaluating(self.model):
-            return np.concatenate([self.model(x) for x, _ in loader.in_order()])
+            return np.concatenate(
+                [to_host(self.model(moved(x, place))) for x, _ in loader.in_order()]
+            )
 
     def _stops(self, interrupt: Interrupt) -> bool:
         if interrupt.requested:
@@ -226,20 +238,41 @@ class Trainer:
             while True:
                 logs, seen = self._update(islice(batches, self.accumulate))
                 if not seen:
+                    self._read_losses()
+                    self._seconds = before + time.perf_counter() - start
                     return True
                 for batch in seen:
                     self._totals.add(*batch)
                 self.history.steps.append(logs["loss"])
                 self.history.learning_rates.append(logs["lr"])
                 logs["step"] = len(self.history.steps)
+                if logs["step"] % READ_EVERY == 0:
+                    self._read_losses()
                 for callback in hooks:
                     callback.on_batch_end(self, logs)
                 self._seconds = before + time.perf_counter() - start
                 if self._stops(interrupt):
+                    self._read_losses()
                     return False
         finally:
             # A loader that makes batches ahead ends its threads now, not when a traceback does.
             getattr(batches, "close", lambda: None)()
+
+    def _read_losses(self) -> None:
+        """Wait for the losses of the steps that a CUDA device has been given."""
+        if self.optimizer.place is None:
+            return
+        self._totals.read()
+        steps = self.history.steps
+        for index in range(self._steps_read, len(steps)):
+            steps[index] = float(steps[index])
+            if not math.isfinite(steps[index]):
+                raise FloatingPointError(
+                    f"Trainer: the loss is {steps[index]} at step {index} (epoch "
+                    f"{len(self.history.epochs) + 1}, lr {self.history.learning_rates[index]:g}), "
+                    f"read after step {len(steps) - 1}: the parameters have changed since"
+                )
+        self._steps_read = len(steps)
 
     def _end_epoch(self, validation: Data | None, hooks: Sequence[Callback]) -> None:
         row: Logs = {

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..cuda._arrays import moved
 from ..data import Batch
 from ..nn import Module
 from ..optim import Optimizer
@@ -15,11 +16,14 @@ Loss = Callable[[np.ndarray, np.ndarray], tuple[Any, np.ndarray]]
 
 
 class Result(NamedTuple):
-    """A batch that was part of a step; its mean loss is over ``weight``."""
+    """A batch that was part of a step; its mean loss is over ``weight``.
+
+    On a CUDA device outputs and loss are still there: nobody has waited for them.
+    """
 
     outputs: np.ndarray
     targets: np.ndarray
-    loss: float
+    loss: Any
     weight: float
 
 
@@ -39,6 +43,10 @@ def update(
 ) -> tuple[dict[str, Any], list[Result]]:
     """One step on the mean over the samples of all batches; nothing happens without a batch.
 
+    Batches move to where the parameters are. On a CUDA device nothing waits for the step: the loss
+    is an array of no axis, it is not checked, and without ``max_norm`` the norm is not computed
+    (``grad_norm`` is NaN).
+
     Gradients add up to sum(weight * gradient) / sum(weight): those of one batch of all samples.
 
     Returns
@@ -56,23 +64,30 @@ def update(
         The loss is no number.
     """
     results: list[Result] = []
-    mean = total = 0.0
+    place, total = optimizer.place, 0.0
+    mean: Any = 0.0
     optimizer.zero_grad()
     for x, y in batches:
-        outputs = model(x)
-        value, gradient = loss(outputs, y)
+        if place is None:
+            outputs = model(x)
+            value, gradient = loss(outputs, y)
+        else:
+            outputs = model(moved(x, place))
+            value, gradient = loss(outputs, moved(y, place))
         if np.ndim(value) != 0:
             raise TypeError(
                 f"Trainer: loss must be a number, got an array of shape {np.shape(value)}; "
                 'has it reduction="none"?'
             )
-        if not math.isfinite(value):
+        if place is None and not math.isfinite(value):
             model.release()
             raise _broken(optimizer, epoch, f"loss is {float(value)}", find_bad_output(model, x))
-        results.append(Result(outputs, y, float(value), divisor(loss, y)))
+        if place is None:
+            value = float(value)
+        results.append(Result(outputs, y, value, divisor(loss, y)))
         weight, first = results[-1].weight, results[0].weight
         total += weight
-        mean += (float(value) - mean) * (weight / total)
+        mean = value if weight == total else mean + (value - mean) * (weight / total)
         model.backward(
             gradient * (weight / first) if weight != first else gradient, input_grad=False
         )
@@ -80,9 +95,13 @@ def update(
         return {}, results
     lr = optimizer.learning_rate()
     scale = results[0].weight / total
-    # With a bound, even an infinite one, the optimizer refuses a gradient that is not finite.
-    norm = optimizer.step(grad_scale=scale, max_norm=math.inf if max_norm is None else max_norm)
-    if norm is None or not math.isfinite(norm):
+    if max_norm is None and place is None:
+        # With a bound, even an infinite one, the optimizer refuses a gradient that is not finite.
+        max_norm = math.inf
+    norm = optimizer.step(grad_scale=scale, max_norm=max_norm)
+    if norm is None:
+        norm = math.nan
+    elif not math.isfinite(norm):
         raise _broken(optimizer, epoch, f"norm of the gradient is {norm}", find_bad_gradient(model))
     samples = sum(len(result.outputs) for result in results)
     return {"loss": mean, "lr": lr, "grad_norm": norm, "samples": samples}, results

@@ -1,24 +1,33 @@
 """Arrays that say they live on a CUDA device, for kernels that are emulated on the CPU.
 
 They stand in for CuPy's: the names are CuPy's, and nothing turns one into a NumPy array by
-accident.
+accident. With FASTNN_TEST_CUDA=1 they are CuPy's, and the kernels run on the first CUDA device.
 """
 
+import os
 from typing import Any
 
 import numpy as np
 
+from fastnn.cuda import _arrays, _libraries
+
+REAL = os.environ.get("FASTNN_TEST_CUDA", "0") not in ("", "0")
+NAME = "cupy" if REAL else "cuda_on_cpu"
+xp: Any = __import__("cupy") if REAL else np
+
 GUARD = 256  # bytes on both sides of every array, which no kernel may touch
 PATTERN = 0xA5
-living: list[np.ndarray] = []
+living: list[Any] = []
+waits: list[str] = []  # what made the CPU wait for the device
 
 
-def guarded(shape: tuple[int, ...], dtype: Any, shift: int = 0) -> np.ndarray:
+def guarded(shape: tuple[int, ...], dtype: Any, shift: int = 0) -> Any:
     """An array filled with NaN (all bits set) between two guards, ``shift`` off 64 bytes."""
     dtype = np.dtype(dtype)
     size = int(np.prod(shape)) * dtype.itemsize
-    raw = np.full(size + 2 * GUARD + 128, 0xFF, np.uint8)
-    start = GUARD + -(raw.ctypes.data + GUARD) % 64 + shift
+    raw = xp.full(size + 2 * GUARD + 128, 0xFF, np.uint8)
+    address = raw.data.ptr if REAL else raw.ctypes.data
+    start = GUARD + -(address + GUARD) % 64 + shift
     raw[:start] = PATTERN
     raw[start + size :] = PATTERN
     living.append(raw[:start])
@@ -30,6 +39,7 @@ def check_guards() -> None:
     """Fail if a kernel wrote beside an array, and forget the arrays so far."""
     broken = sum(bool((guard != PATTERN).any()) for guard in living)
     living.clear()
+    waits.clear()
     assert not broken, f"{broken} guards of arrays were written to"
 
 
@@ -48,9 +58,36 @@ class Array:
 
     def get(self) -> np.ndarray:
         """A copy on the CPU, of the same strides."""
+        waits.append(f"get {self.shape}")
         copy = np.empty_like(self.host)
         copy[...] = self.host
         return copy
+
+    def __float__(self) -> float:
+        waits.append("float")
+        return float(self.host)
+
+    def __len__(self) -> int:
+        return len(self.host)
+
+    def __getitem__(self, key: Any) -> "Array":
+        return Array(self.host[key])
+
+    def __setitem__(self, key: Any, values: Any) -> None:
+        self.host[key] = plain(values)
+
+    def __iadd__(self, other: Any) -> "Array":
+        self.host += plain(other)
+        return self
+
+    def __add__(self, other: Any) -> "Array":
+        return new(self.host + plain(other))
+
+    def __sub__(self, other: Any) -> "Array":
+        return new(self.host - plain(other))
+
+    def __mul__(self, other: Any) -> "Array":
+        return new(self.host * plain(other))
 
     def reshape(self, *shape: Any) -> "Array":
         return Array(self.host.reshape(*shape))
@@ -62,6 +99,20 @@ class Array:
         if name in ("shape", "dtype", "ndim", "size", "strides", "nbytes", "flags"):
             return getattr(self.host, name)
         raise AttributeError(name)
+
+
+def plain(values: Any) -> Any:
+    """The elements of an array of the device, or a number; CuPy takes no NumPy arrays here."""
+    if isinstance(values, np.ndarray):
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    return values.host if isinstance(values, Array) else values
+
+
+def new(host: np.ndarray) -> Array:
+    """A guarded array of these values in C order."""
+    made = guarded(host.shape, host.dtype)
+    made[...] = host
+    return Array(made)
 
 
 class Library:
@@ -77,27 +128,56 @@ class Library:
         inverse = np.argsort(order) if len(order) else ()
         return Array(guarded(tuple(shape[axis] for axis in order), dtype).transpose(inverse))
 
+    def zeros(self, size: int, dtype: str, device: int) -> Array:
+        return new(np.zeros(size, dtype))
+
+    def asarray(self, host: np.ndarray, device: int) -> Array:
+        assert type(host) is np.ndarray and host.flags.c_contiguous
+        return new(host)
+
+    def copy(self, array: Array) -> Array:
+        return new(array.host)
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return np.asarray(array.get(), order="C")
+
+    def permuted(self, array: Array, axes: tuple[int, ...]) -> Array:
+        return array.transpose(axes)
+
+    def clip_(self, array: Array, bound: float) -> None:
+        array.host.clip(-bound, bound, out=array.host)
+
+
+class GuardedCuPy(_libraries.CuPy):
+    """The real library, with guards around what kernels write."""
+
+    def empty(self, shape: Any, order: Any, dtype: str, device: int) -> Any:
+        sizes, back = _libraries.permuted(shape, order)
+        with xp.cuda.Device(device):
+            return guarded(sizes, dtype).transpose(back)
+
+
+LIBRARY: _libraries.Library = GuardedCuPy() if REAL else Library()
+KIND: type = xp.ndarray if REAL else Array
+
 
 def to_device(value: Any) -> Any:
-    """Arrays, also in lists, on the pretended device, with their strides."""
+    """Arrays, also in lists, on the device, with their strides."""
     if isinstance(value, (list, tuple)):
         return type(value)(to_device(v) for v in value)
     if not isinstance(value, np.ndarray):
         return value
-    order = np.argsort([-abs(s) for s in value.strides], kind="stable")
-    sizes = tuple(value.shape[axis] for axis in order)
-    copy = guarded(sizes, value.dtype, value.ctypes.data % 16)
-    copy = copy.transpose(np.argsort(order))
+    order = tuple(int(i) for i in np.argsort([-abs(s) for s in value.strides], kind="stable"))
+    sizes, back = _libraries.permuted(value.shape, order)
+    copy = guarded(sizes, value.dtype, value.ctypes.data % 16).transpose(back)
     steps = tuple(slice(None, None, -1) if s < 0 else slice(None) for s in value.strides)
     copy = copy[(*steps, ...)]
-    copy[...] = value
-    return Array(copy)
+    copy[...] = xp.asarray(np.asarray(value, order="C"))
+    return copy if REAL else Array(copy)
 
 
 def to_host(value: Any) -> Any:
     """Back again."""
     if isinstance(value, (list, tuple)):
         return type(value)(to_host(v) for v in value)
-    if isinstance(value, Array):
-        return value.get()
-    return value
+    return _arrays.to_host(value) if isinstance(value, KIND) else value

@@ -33,7 +33,7 @@ def give_back(before: Any, after: Any) -> None:
         for b, a in zip(before, after, strict=True):
             give_back(b, a)
     elif isinstance(before, np.ndarray) and before.flags.writeable:
-        before[...] = after.host
+        before[...] = arrays.to_host(after)
 
 
 DEVICE = SimpleNamespace(

@@ -1,0 +1,32 @@
+"""A small network with a layer of every kind, and images for it."""
+
+import numpy as np
+
+from fastnn import nn
+
+from . import SOURCES
+
+NEEDED = ("conv2d", "linear", "max_pool2d", "batch_norm", "layout", "dropout", "optimizer_steps")
+MISSING = [
+    f"{stem}.cu"
+    for stem in (*NEEDED, "softmax_cross_entropy", "global_norm")
+    if not (SOURCES / "cuda" / f"{stem}.cu").exists()
+]
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1, bias=False, seed=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.25, seed=2),
+        nn.Linear(4 * 4 * 4, 10, seed=3),
+    )
+
+
+def images(number: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((number, 8, 8, 2), np.float32).transpose(0, 3, 1, 2)
+    return x, rng.integers(0, 10, number)

@@ -1,0 +1,41 @@
+"""The benchmark of a CUDA device, without one."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bench import cuda, peers, record
+from bench.__main__ import main
+
+
+def test_says_why_it_cannot_run(capsys: pytest.CaptureFixture[str]) -> None:
+    if cuda.missing():
+        assert main(["cuda"]) == 1
+        assert capsys.readouterr().out == f"bench cuda cannot run here: {cuda.missing()}\n"
+
+
+def test_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the CPU's tensors and clock in place of the device's."""
+    torch = pytest.importorskip("torch")
+
+    def seconds(call: object, repeats: int) -> float:
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+
+    card = SimpleNamespace(name="a card", L2_cache_size=1 << 20)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    monkeypatch.setattr(cuda, "missing", lambda: "")
+    monkeypatch.setattr(cuda, "seconds", seconds)
+    monkeypatch.setattr(cuda, "copy_bandwidth", lambda: 1e10)
+    monkeypatch.setattr(cuda, "TURN", 0.0)
+    monkeypatch.setattr(cuda, "CUDA", "cpu")
+    file = tmp_path / "card.json"
+    assert main(["cuda", "relu", "sgd_step_", "mse_loss", "--json", str(file)]) == 0
+    result = record.read(file)
+    assert {row.op for row in result.rows} == {"relu", "sgd_step_", "mse_loss"}
+    assert {row.direction for row in result.rows} == {"forward", "backward", "both"}
+    assert all(len(row.contenders) > 1 for row in result.rows)
+    assert result.machine["gpu"] == "a card" and peers.DEVICE == "cpu"
