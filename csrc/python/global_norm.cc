@@ -25,14 +25,15 @@ py::object call_global_norm(py::handle arrays) {
     GlobalNormArgs<T> args{pointers.data(), chunks.data(), chunks.count(), chunks.elements, nullptr, num_threads(), {}};
     const Workspace workspace(global_norm_workspace(args));
     args.workspace = workspace.get();
-    py::array result;
+    py::object result;
     if (on_device()) {
-      result = new_array<T>({});
-      args.norm = data_of<T>(result);
+      py::array made = new_array<T>({});
+      args.norm = data_of<T>(made);
+      result = std::move(made);
     }
     double norm = 0;
     without_gil(args.elements * static_cast<int64_t>(sizeof(T)), [&] { norm = global_norm(args); });
-    return on_device() ? py::object(std::move(result)) : py::float_(norm);
+    return result ? result : py::float_(norm);
   });
 }
 
