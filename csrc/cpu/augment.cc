@@ -53,7 +53,7 @@ struct Scratch {
     cut_taps(columns, a.w, a.ow, cut);
   }
   static void cut_taps(Taps<T>& taps, int64_t size, int64_t out, Cutter& cut) {
-    taps.most = Taps<T>::room(size, out);
+    taps.most = TapRange::room(size, out);
     taps.first = cut.take<int32_t>(out);
     taps.count = cut.take<int32_t>(out);
     taps.weights = cut.take<T>(taps.most * out);

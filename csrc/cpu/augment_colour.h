@@ -1,34 +1,11 @@
 // Brightness, contrast, saturation, PCA colour and noise on the values (pixels, c) of one image, in place.
 #pragma once
 
-#include "core/vec_order.h"
 #include "core/vec_shuffle.h"
 #include "cpu/augment_draws.h"
 #include "cpu/augment_pixels.h"
 
 namespace fastnn::FASTNN_ISA {
-
-// ITU-R BT.601 luma, as Pillow and torchvision round it.
-inline constexpr double kGray[3] = {0.2989, 0.587, 0.114};
-
-template <class T>
-FASTNN_INLINE Vec<T> clip01(Vec<T> v) {
-  return lesser<T>(greater<T>(v, Vec<T>{}), splat(static_cast<T>(1)));
-}
-// v f + other (1 - f), other already multiplied.
-template <class T>
-FASTNN_INLINE Vec<T> blend(Vec<T> v, T factor, Vec<T> other) {
-  return clip01<T>(fma(v, splat(factor), other));
-}
-
-template <int kPlanes, class T>
-FASTNN_INLINE Vec<T> gray_of(const Vec<T>* v) {
-  if constexpr (kPlanes == 1)
-    return v[0];
-  else
-    return fma(v[2], splat(static_cast<T>(kGray[2])),
-               fma(v[1], splat(static_cast<T>(kGray[1])), v[0] * static_cast<T>(kGray[0])));
-}
 
 // f(v, n) for the planes of every vector of pixels, n of them valid and the rest 0; writes v back if kWrite.
 template <int kPlanes, bool kWrite, class T, class F>

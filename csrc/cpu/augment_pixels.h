@@ -3,7 +3,7 @@
 
 #include "core/vec_shuffle.h"
 #include "cpu/elementwise.h"
-#include "ops/augment.h"
+#include "formulas/augment_pixels.h"
 
 namespace fastnn::FASTNN_ISA {
 
@@ -29,22 +29,6 @@ FASTNN_INLINE void reverse_pixels(uint8_t* dst, const uint8_t* src, int64_t n, i
   } else {
     for (int64_t i = 0; i < n; ++i) __builtin_memcpy(dst + i * c, from - i * c, static_cast<size_t>(c));
   }
-}
-
-// Where row or column i of the padded image comes from, or -1.
-FASTNN_INLINE int64_t padded_source(int64_t i, int64_t n, AugmentPadding mode) {
-  if (i >= 0 && i < n) return i;
-  switch (mode) {
-    case AugmentPadding::edge:
-      return i < 0 ? 0 : n - 1;
-    case AugmentPadding::reflect:
-      return i < 0 ? -i : 2 * n - 2 - i;
-    case AugmentPadding::symmetric:
-      return i < 0 ? -1 - i : 2 * n - 1 - i;
-    case AugmentPadding::constant:
-      break;
-  }
-  return -1;
 }
 
 // ow pixels of the padded row from column `left` on, which may be negative; reversed if `flip`. A vector behind

@@ -14,24 +14,13 @@ struct Taps {
   int32_t *first = nullptr, *count = nullptr;
   T* weights = nullptr;
 
-  // Taps of an output for a shrinkage of at most size / out.
-  static int64_t room(int64_t size, int64_t out) { return 2 * ((size + out - 1) / out) + 2; }
-
   void fill(int64_t size, int64_t out, bool flip) {
-    const double scale = static_cast<double>(size) / static_cast<double>(out), support = scale > 1 ? scale : 1;
     for (int64_t i = 0; i < out; ++i) {
-      const double center = (static_cast<double>(i) + 0.5) * scale;
-      const int64_t low = static_cast<int64_t>(center - support + 0.5), begin = low > 0 ? low : 0;
-      const int64_t high = static_cast<int64_t>(center + support + 0.5), end = high < size ? high : size;
-      const int64_t at = flip ? out - 1 - i : i;
+      const TapRange range(size, out, i);
+      const int64_t begin = range.begin, end = range.end, at = flip ? out - 1 - i : i;
       T* w = weights + at * most;
-      const auto triangle = [&](int64_t k) {
-        const double d = (static_cast<double>(k) + 0.5 - center) / support, height = d < 0 ? 1 + d : 1 - d;
-        return height > 0 ? height : 0;
-      };
-      double sum = 0;
-      for (int64_t k = begin; k < end; ++k) sum += triangle(k);
-      for (int64_t k = begin; k < end; ++k) w[k - begin] = static_cast<T>(triangle(k) / sum);
+      const double sum = range.sum();
+      for (int64_t k = begin; k < end; ++k) w[k - begin] = static_cast<T>(range.weight(k) / sum);
       first[at] = static_cast<int32_t>(begin), count[at] = static_cast<int32_t>(end - begin);
     }
   }

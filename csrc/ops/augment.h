@@ -17,8 +17,9 @@ struct AugmentRange {
 template <class T>
 struct AugmentArgs {
   const uint8_t* x;
-  int64_t h, w, c, stride_n, stride_c, stride_h, stride_w;  // of the source; strides in bytes
+  int64_t images, h, w, c, stride_n, stride_c, stride_h, stride_w;  // of the source; strides in bytes
   int64_t n;
+  // On a device either may be null, for 0, 1, ... and for the index, and is checked by the kernel.
   const int64_t* index;    // (n) image of the source
   const uint64_t* sample;  // (n) number under which it draws
   uint64_t seed;

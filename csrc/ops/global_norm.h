@@ -12,9 +12,11 @@ struct GlobalNormArgs {
   const ListChunk* chunks;
   int64_t chunk_count;
   int64_t elements;
-  double* partial;  // one a chunk
+  void* workspace;  // global_norm_workspace bytes
   int width;
+  T* norm;  // on a device: where the norm goes, and 0 is returned
 };
+FASTNN_KERNEL(int64_t, global_norm_workspace, GlobalNormArgs)
 FASTNN_KERNEL(double, global_norm, GlobalNormArgs)
 
 }  // namespace fastnn

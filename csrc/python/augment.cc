@@ -68,6 +68,14 @@ std::vector<int64_t> read_int64(const View& view, int64_t below) {
   return values;
 }
 
+// A device's numbers as they are: the host cannot wait to read them. Copied, they are words of eight bytes.
+const int64_t* device_int64(const View& view, std::optional<Dense<double>>& dense) {
+  if (view.dtype_name() != "int64") fail_type(kOp, view.name(), "int64", view.got());
+  view.need_rank(1, 1);
+  dense.emplace(view);
+  return reinterpret_cast<const int64_t*>(dense->data());
+}
+
 Dtype parse_dtype(py::handle value) {
   const py::object type = py::module_::import("numpy").attr("dtype")(value);
   const std::string name = py::str(type);
@@ -106,25 +114,29 @@ py::array augment_images(py::handle x_, py::handle index_, py::handle sample_, p
   if (x.dtype_name() != "uint8") fail_type(kOp, "x", "uint8", x.got());
   x.need_rank(4, 4);
   AugmentArgs<float> a{};
-  const int64_t images = x.shape[0];
+  const int64_t images = a.images = x.shape[0];
   a.x = reinterpret_cast<const uint8_t*>(x.data);
   a.c = x.shape[1], a.h = x.shape[2], a.w = x.shape[3];
   a.stride_n = x.strides[0], a.stride_c = x.strides[1], a.stride_h = x.strides[2], a.stride_w = x.strides[3];
 
   std::vector<int64_t> index, sample;
-  if (const auto given = optional_view(kOp, "index", index_)) {
-    index = read_int64(*given, images);
+  std::optional<Dense<double>> device_index, device_sample;
+  const auto given_index = optional_view(kOp, "index", index_), given_sample = optional_view(kOp, "sample", sample_);
+  if (on_device()) {
+    if (given_index) a.index = device_int64(*given_index, device_index);
+    if (given_sample) a.sample = reinterpret_cast<const uint64_t*>(device_int64(*given_sample, device_sample));
+    a.n = given_index ? given_index->shape[0] : images;
   } else {
-    for (int64_t i = 0; i < images; ++i) index.push_back(i);
+    if (given_index) {
+      index = read_int64(*given_index, images);
+    } else {
+      for (int64_t i = 0; i < images; ++i) index.push_back(i);
+    }
+    sample = given_sample ? read_int64(*given_sample, INT64_MAX) : index;
+    a.index = index.data(), a.sample = reinterpret_cast<const uint64_t*>(sample.data());
+    a.n = static_cast<int64_t>(index.size());
   }
-  a.n = static_cast<int64_t>(index.size());
-  if (const auto given = optional_view(kOp, "sample", sample_)) {
-    sample = read_int64(*given, INT64_MAX);
-    given->need_shape({a.n});
-  } else {
-    sample = index;
-  }
-  a.index = index.data(), a.sample = reinterpret_cast<const uint64_t*>(sample.data());
+  if (given_sample) given_sample->need_shape({a.n});
   a.seed = word64(kOp, "seed", seed);
   const uint64_t epochs = word64(kOp, "epoch", epoch);
   if (epochs >> 32) fail_value(kOp, "epoch", "an integer in [0, 2^32)", describe(epoch));
@@ -136,6 +148,8 @@ py::array augment_images(py::handle x_, py::handle index_, py::handle sample_, p
   const Pair pad = int_pair(kOp, "padding", padding, 0);
   a.oh = out.h, a.ow = out.w, a.pad_h = pad.h, a.pad_w = pad.w;
   product(kOp, "the output", {a.n, a.c, a.oh, a.ow});
+  if (on_device() && a.c * a.oh * a.ow > INT32_MAX)
+    fail_value(kOp, "size", "of less than 2^31 values an image on a device", to_string({a.c, a.oh, a.ow}));
   const bool resized = a.crop == AugmentCrop::resized || a.crop == AugmentCrop::whole;
   const int64_t least = a.padding == AugmentPadding::reflect ? 1 : 0;  // the edge is not repeated
   if (resized && (pad.h || pad.w)) fail_value(kOp, "padding", "0 where a part is resized", describe(padding));

@@ -69,14 +69,16 @@ class Roles {
       for (size_t r = 0; r < views_.size(); ++r) {
         for (size_t i = 0; i < views_[r].size(); ++i) {
           // Written arrays must be dense; a gradient of another layout is brought into the parameter's.
+          const View& view = views_[r][i];
           const Order order = order_of(views_[0][i]);
-          if (r == 1 && !views_[r][i].is_dense_in(order)) {
-            copies.push_back(std::make_unique<Dense<T>>(views_[r][i], order));
+          const bool dense = view.is_dense_in(order), aligned = !on_device() || view.is_aligned();
+          if (r == 1 && !(dense && aligned)) {
+            copies.push_back(std::make_unique<Dense<T>>(view, order));
             pointers[r].push_back(const_cast<T*>(copies.back()->data()));
           } else {
-            if (!views_[r][i].is_dense_in(order))
-              fail_value(op_, views_[r][i].name(), "contiguous, in the memory order of params", "strided memory");
-            pointers[r].push_back(reinterpret_cast<T*>(views_[r][i].data));
+            if (!dense) fail_value(op_, view.name(), "contiguous, in the memory order of params", "strided memory");
+            if (!aligned) fail_value(op_, view.name(), "aligned to its elements on a device", "unaligned memory");
+            pointers[r].push_back(reinterpret_cast<T*>(view.data));
           }
         }
         lists.roles[r] = views_[r].empty() ? nullptr : pointers[r].data();

@@ -111,6 +111,7 @@ def augment(
     Returns
     -------
     y : ndarray (n, C, H', W'), channels-last in memory
+        On a CUDA device, where an index or a sample outside its range cannot raise, NaN for it.
 
     Raises
     ------

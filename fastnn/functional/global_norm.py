@@ -20,6 +20,7 @@ def global_norm(arrays: Arrays) -> float:
     Returns
     -------
     norm : float
+        On a CUDA device an array of no axis, of the arrays' dtype.
 
     Raises
     ------
