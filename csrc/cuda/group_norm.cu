@@ -66,7 +66,7 @@ void backward(const GroupNormBackwardArgs<T>& a) {
       a.channels,
       [&]<int V, bool kPacked>() {
         if (g.items() > 0) FASTNN_LAUNCH((gradient_sums_kernel<T, V, kPacked>), g.blocks(), kThreads, 0, g, a, partial);
-        if (a.dweight || a.dbias)
+        if ((a.dweight || a.dbias) && !(groups_are_channels(a) && g.items() > 0))
           FASTNN_LAUNCH(parameter_gradient_kernel<T>, fold_blocks(a.channels), kThreads, 0, g, a, partial);
         if (g.items() == 0) return;
         FASTNN_LAUNCH(group_gradient_kernel<T>, fold_blocks(statistics), kThreads, 0, g, a, partial, slope, constant);

@@ -67,6 +67,12 @@ __device__ __forceinline__ Pair parameter_sums(const GroupNormBackwardArgs<T>& a
   return {sums.first, static_cast<double>(a.rstd[at]) * (sums.second - low * sums.first)};
 }
 
+// One image, a group a channel: what dx needs of a group is what dweight and dbias are.
+template <class T>
+__host__ __device__ bool groups_are_channels(const GroupNormBackwardArgs<T>& a) {
+  return a.images == 1 && a.groups == a.channels;
+}
+
 // Of every group of an image: the slope and the constant of dx = scale dz + slope (x - mean) + constant.
 template <class T>
 __global__ void group_gradient_kernel(ChannelGrid g, GroupNormBackwardArgs<T> a, const Pair* partial, T* slope,
@@ -77,17 +83,22 @@ __global__ void group_gradient_kernel(ChannelGrid g, GroupNormBackwardArgs<T> a,
        first += static_cast<int64_t>(gridDim.x) * kFoldColumns) {
     const int64_t at = first + threadIdx.x % kFoldColumns, image = at / a.groups, group = at % a.groups;
     const int64_t start = image * g.chunks * g.channels + group * share;
-    const Pair sums = fold(at < all && a.use_input_stats ? g.chunks * share : 0, [&](int64_t i) {
+    const Pair sums = fold(at < all ? g.chunks * share : 0, [&](int64_t i) {
       const int64_t c = i % share;
       const Pair own = parameter_sums(a, at, partial[start + i / share * g.channels + c]);
-      const double weight = a.weight ? static_cast<double>(a.weight[group * share + c]) : 1;
+      const double weight = a.weight && share > 1 ? static_cast<double>(a.weight[group * share + c]) : 1;
       return Pair{weight * own.first, weight * own.second};
     });
     if (at >= all || threadIdx.x >= kFoldColumns) continue;
     const double rstd = static_cast<double>(a.rstd[at]), low = a.mean_low ? static_cast<double>(a.mean_low[at]) : 0;
-    const double bend = a.use_input_stats ? -rstd * rstd * sums.second * inverse : 0;
+    const double gain = a.weight && share == 1 ? rstd * static_cast<double>(a.weight[group]) : rstd;
+    const double bend = a.use_input_stats ? -gain * rstd * sums.second * inverse : 0;
     slope[at] = static_cast<T>(bend);
-    constant[at] = a.use_input_stats ? static_cast<T>(-rstd * sums.first * inverse - bend * low) : T{0};
+    constant[at] = a.use_input_stats ? static_cast<T>(-gain * sums.first * inverse - bend * low) : T{0};
+    if (groups_are_channels(a)) {
+      if (a.dbias) a.dbias[group] = static_cast<T>(sums.first);
+      if (a.dweight) a.dweight[group] = static_cast<T>(sums.second);
+    }
   }
 }
 
