@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cpu/channel_sums.h"
-#include "formulas/activations.h"
+#include "formulas/normalise.h"
 #include "ops/batch_norm.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -42,11 +42,6 @@ void normalise_block(const BatchNormArgs<T>& a, const Rows<T>& rows, int64_t blo
   if (streaming) stream_fence();
 }
 
-// Where relu or leaky_relu stands alone behind the normalisation, the sign of its input follows from x by
-// the forward's own arithmetic: three operations instead of reading y.
-FASTNN_INLINE bool recomputes(Activation activation, bool has_residual) {
-  return !has_residual && (activation == Activation::relu || activation == Activation::leaky_relu);
-}
 // body.operator()<activation, recomputes>().
 template <class Body>
 FASTNN_INLINE void with_gradient(Activation activation, bool has_residual, const Body& body) {
@@ -111,8 +106,10 @@ struct NormaliseGradient {
       else
         dz = gradient<kWhole>(at, lane, n, centred);
       if constexpr (kResidual == ResidualGradient::write) put_some<kWhole>(a.dresidual + at, dz, n, streaming);
-      const Vec<T> shift = fma(centred, load_some<kWhole>(slope + lane, n), load_some<kWhole>(constant + lane, n));
-      put_some<kWhole>(a.dx + at, fma(load_some<kWhole>(scale + lane, n), dz, shift), n, streaming);
+      const Vec<T> dx =
+          normalise_gradient<T>(dz, centred, load_some<kWhole>(scale + lane, n), load_some<kWhole>(slope + lane, n),
+                                load_some<kWhole>(constant + lane, n));
+      put_some<kWhole>(a.dx + at, dx, n, streaming);
     });
     if (streaming) stream_fence();
   }

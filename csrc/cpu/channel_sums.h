@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/channel_rows.h"
+#include "formulas/normalise.h"
 
 namespace fastnn::FASTNN_ISA {
 
@@ -123,8 +124,7 @@ __attribute__((noinline)) void merge_moments(const Rows<T>& rows, const T* x, co
     const double inverse = 1 / n, share = n / (count + n), weight = count * share;
     for (int64_t c = 0; c < channels; ++c) {
       const double offset = sum[c] * inverse;
-      double block_m2 = squares[c] - sum[c] * offset;
-      block_m2 = block_m2 < 0 ? 0 : block_m2;  // keeps a NaN
+      const double block_m2 = squared_deviations(sum[c], offset, squares[c]);
       const double delta = static_cast<double>(shift[c]) + offset - mean[c];
       mean[c] += delta * share;
       m2[c] += block_m2 + delta * delta * weight;

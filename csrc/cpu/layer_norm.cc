@@ -68,8 +68,7 @@ FASTNN_INLINE void row_statistics(const LayerNormArgs<T>& a, int64_t r) {
   const double sum = static_cast<double>(sum_lanes<T>((sums[0] + sums[1]) + (sums[2] + sums[3])));
   const double square = static_cast<double>(sum_lanes<T>((squares[0] + squares[1]) + (squares[2] + squares[3])));
   const double offset = sum / n, mean = static_cast<double>(first) + offset;
-  double m2 = square - sum * offset;
-  m2 = m2 < 0 ? 0 : m2;  // keeps a NaN
+  const double m2 = squared_deviations(sum, offset, square);
   a.mean[r] = static_cast<T>(mean);
   a.mean_low[r] = static_cast<T>(mean - static_cast<double>(a.mean[r]));
   a.rstd[r] = static_cast<T>(1 / __builtin_sqrt(m2 / n + a.eps));
@@ -198,7 +197,8 @@ struct LayerGradient {
         db += dz;
         dw = fma(dz, xhat, dw);
         if (a.dresidual) put_some<kWhole>(a.dresidual + at, dz, n, streaming);
-        put_some<kWhole>(a.dx + at, fma(dz * w, f[k].rstd, fma(xhat, f[k].slope, f[k].constant)), n, streaming);
+        const Vec<T> dx = normalise_gradient<T>(dz * w, xhat, f[k].rstd, f[k].slope, f[k].constant);
+        put_some<kWhole>(a.dx + at, dx, n, streaming);
       }
       put_some<kWhole>(dweight + i, dw, n);
       put_some<kWhole>(dbias + i, db, n);

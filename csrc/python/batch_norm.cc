@@ -48,7 +48,7 @@ py::tuple call_batch_norm(py::handle x_, py::handle running_mean_, py::handle ru
                  x.got());
     for (const auto* v : {&running_mean, &running_var})
       if (*v) {
-        (*v)->need_writable();
+        need_updatable(**v);
         for (const auto* other : {&weight, &bias, &residual})
           if (*other) need_disjoint(**v, **other);
         need_disjoint(**v, x);
@@ -71,7 +71,7 @@ py::tuple call_batch_norm(py::handle x_, py::handle running_mean_, py::handle ru
     saved.mean = new_array<T>({channels});
     saved.rstd = new_array<T>({channels});
     saved.y = new_array<T>(x.shape);
-    // The kernel works on dense running statistics; strided ones are written back afterwards.
+    // The kernel works on dense running statistics; strided ones, on the CPU, are written back afterwards.
     const py::object mean = dense_or_none<T>(running_mean), var = dense_or_none<T>(running_var);
     std::optional<Dense<T>> dense_residual;
     if (residual) dense_residual.emplace(*residual);

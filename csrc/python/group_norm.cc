@@ -125,7 +125,7 @@ py::tuple call_instance_norm(py::handle x_, py::handle running_mean_, py::handle
     if (values < 2) fail_value(op, "x", "of more than one value per channel and image", in.x.got());
     for (const auto* v : {&mean, &var})
       if (*v) {
-        (*v)->need_writable();
+        need_updatable(**v);
         for (const auto* other : {&in.weight, &in.bias, &in.residual})
           if (*other) need_disjoint(**v, **other);
         need_disjoint(**v, in.x);
@@ -135,7 +135,7 @@ py::tuple call_instance_norm(py::handle x_, py::handle running_mean_, py::handle
     fail_value(op, mean ? "running_var" : "running_mean", "an array when use_input_stats is False", "None");
   }
   return with_dtype(in.x, [&]<class T>() -> py::tuple {
-    // The kernel works on dense running statistics; strided ones are written back afterwards.
+    // The kernel works on dense running statistics; strided ones, on the CPU, are written back afterwards.
     const py::object dense_mean = dense_or_none<T>(mean), dense_var = dense_or_none<T>(var);
     GroupNormArgs<T> a{};
     a.groups = in.x.shape[1], a.use_input_stats = use_input_stats, a.momentum = momentum;
@@ -183,7 +183,7 @@ py::tuple gradients(const char* op, const char* forward, py::handle dy_, py::han
     a.activation = saved.activation, a.activation_parameter = static_cast<T>(fused_parameter(saved.activation));
     a.dx = data_of<T>(dx);
     a.width = num_threads();
-    if (a.rows * a.channels > 0) {
+    if (a.rows * a.channels > 0 || (on_device() && a.channels > 0)) {
       const Workspace workspace(group_norm_backward_workspace(a));
       a.workspace = workspace.get();
       without_gil(4 * dy.size() * static_cast<int64_t>(sizeof(T)), [&] { group_norm_backward(a); });

@@ -53,7 +53,8 @@ def batch_norm(
         An array is not float32 or float64, or the dtypes differ.
     ValueError
         A rank, shape or option does not fit, training sees fewer than two values per channel,
-        evaluation lacks running statistics, or running statistics are read-only in training.
+        evaluation lacks running statistics, or running statistics that training updates are
+        read-only or, on a CUDA device, strided.
 
     References
     ----------

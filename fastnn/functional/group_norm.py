@@ -131,7 +131,7 @@ def instance_norm(
         An array is not float32 or float64, or the dtypes differ.
     ValueError
         A shape or option does not fit, an image has one pixel only, or running statistics are
-        missing or read-only.
+        missing, or to be updated and read-only or, on a CUDA device, strided.
 
     References
     ----------

@@ -162,6 +162,8 @@ SPECS = (
             case("tokens", (8, 333, 257)),
             case("rows, fused", (2001, 144), residual=True, activation="relu"),
             case("more than the caches", (9001, 512)),
+            case("very long rows", (520, 4100)),
+            case("very long odd rows", (80, 2051)),
         ),
         bench=(
             case("GPT-2, 8 x 1024 tokens", (8, 1024, 768)),

@@ -1,6 +1,7 @@
 // Arrays that an op keeps for its backward pass, dense in the given order of axes.
 #pragma once
 
+#include "core/device.h"
 #include "python/support/arrays.h"
 
 namespace fastnn {
@@ -26,6 +27,13 @@ py::object dense_or_none(const std::optional<View>& view) {
 template <class T>
 const T* data_or_null(const py::object& array) {
   return array.is_none() ? nullptr : static_cast<const T*>(py::reinterpret_borrow<py::array>(array).data());
+}
+
+// An array that the call updates. On the CPU any strides will do; on a device the kernel itself writes.
+inline void need_updatable(const View& view) {
+  view.need_writable();
+  if (on_device() && !(view.is_aligned() && view.is_dense_in(c_order(view.rank()))))
+    fail_value(view.op, view.name(), "contiguous on a CUDA device, where it is updated in place", "a strided array");
 }
 
 // A new array of the shape of an optional one, or None; `data` is where it lies.

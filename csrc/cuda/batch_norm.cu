@@ -1,0 +1,53 @@
+// Batch normalisation is group normalisation of one image, every channel a group.
+#include "cuda/launch.h"
+#include "ops/batch_norm.h"
+#include "ops/group_norm.h"
+
+namespace fastnn::cuda {
+namespace {
+
+template <class T>
+GroupNormArgs<T> one_image(const BatchNormArgs<T>& a) {
+  GroupNormArgs<T> b{};
+  b.images = 1, b.rows = a.rows, b.channels = a.channels, b.groups = a.channels;
+  b.x = a.x, b.residual = a.residual, b.weight = a.weight, b.bias = a.bias;
+  b.running_mean = a.running_mean, b.running_var = a.running_var;
+  b.use_input_stats = a.training, b.momentum = a.momentum, b.eps = a.eps;
+  b.activation = a.activation, b.activation_parameter = a.activation_parameter;
+  b.y = a.y, b.mean = a.mean, b.rstd = a.rstd;
+  b.workspace = a.workspace;
+  return b;
+}
+
+template <class T>
+GroupNormBackwardArgs<T> one_image(const BatchNormBackwardArgs<T>& a) {
+  GroupNormBackwardArgs<T> b{};
+  b.images = 1, b.rows = a.rows, b.channels = a.channels, b.groups = a.channels;
+  b.dy = a.dy, b.x = a.x, b.y = a.y, b.weight = a.weight, b.bias = a.bias, b.mean = a.mean, b.rstd = a.rstd;
+  b.use_input_stats = a.training, b.has_residual = a.has_residual;
+  b.activation = a.activation, b.activation_parameter = a.activation_parameter;
+  b.dx = a.dx, b.dweight = a.dweight, b.dbias = a.dbias, b.dresidual = a.dresidual;
+  b.workspace = a.workspace;
+  return b;
+}
+
+}  // namespace
+
+int64_t batch_norm_workspace(const BatchNormArgs<float>& a) { return group_norm_workspace(one_image(a)); }
+int64_t batch_norm_workspace(const BatchNormArgs<double>& a) { return group_norm_workspace(one_image(a)); }
+void batch_norm_forward(const BatchNormArgs<float>& a) { group_norm_forward(one_image(a)); }
+void batch_norm_forward(const BatchNormArgs<double>& a) { group_norm_forward(one_image(a)); }
+int64_t batch_norm_backward_workspace(const BatchNormBackwardArgs<float>& a) {
+  return group_norm_backward_workspace(one_image(a));
+}
+int64_t batch_norm_backward_workspace(const BatchNormBackwardArgs<double>& a) {
+  return group_norm_backward_workspace(one_image(a));
+}
+void batch_norm_backward(const BatchNormBackwardArgs<float>& a) { group_norm_backward(one_image(a)); }
+void batch_norm_backward(const BatchNormBackwardArgs<double>& a) { group_norm_backward(one_image(a)); }
+FASTNN_CUDA_KERNEL(int64_t, batch_norm_workspace, BatchNormArgs)
+FASTNN_CUDA_KERNEL(void, batch_norm_forward, BatchNormArgs)
+FASTNN_CUDA_KERNEL(int64_t, batch_norm_backward_workspace, BatchNormBackwardArgs)
+FASTNN_CUDA_KERNEL(void, batch_norm_backward, BatchNormBackwardArgs)
+
+}  // namespace fastnn::cuda
