@@ -46,6 +46,6 @@ def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cuda_on_cpu(cuda_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU plays a CUDA device for the arrays of ``cuda_on_cpu.arrays``, or there is one."""
     monkeypatch.setattr(_loading, "PATH", cuda_library)
-    if arrays.NAME == "cuda_on_cpu":
-        monkeypatch.setattr(_loading, "candidates", list)  # what drives a real device is no use here
+    if not arrays.REAL:  # what drives a real device is no use to the CPU
+        monkeypatch.setattr(_loading, "candidates", list)
     monkeypatch.setitem(_libraries.LIBRARIES, arrays.NAME, arrays.LIBRARY)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cuda_on_cpu.arrays import REAL
-from cuda_on_cpu.network import MISSING, images, network
+from cuda_on_cpu.network import images, network
 
 from fastnn import functional as F
 from fastnn import optim
@@ -13,7 +13,6 @@ from fastnn.cuda import _arrays, _libraries
 from fastnn.train import Trainer
 
 torch = pytest.importorskip("torch")
-kernels = pytest.mark.skipif(bool(MISSING), reason=f"needs {MISSING} in csrc/cuda")
 
 
 NAME = "torch" if REAL else __name__
@@ -75,7 +74,6 @@ def test_arrays_move_there_and_back() -> None:
     assert (_arrays.to_host(copy) == x).all()
 
 
-@kernels
 def test_training_agrees_with_the_cpu() -> None:
     losses = []
     for device in ("cpu", "cuda"):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cuda_on_cpu import arrays
-from cuda_on_cpu.network import MISSING, images, network
+from cuda_on_cpu.network import images, network
 
 from fastnn import functional as F
 from fastnn import nn, optim
@@ -17,7 +17,6 @@ from fastnn.train import Callback, Trainer
 from fastnn.train.metrics import READ_EVERY
 
 pytestmark = pytest.mark.usefixtures("cuda_on_cpu")
-kernels = pytest.mark.skipif(bool(MISSING), reason=f"needs {MISSING} in csrc/cuda")
 
 
 def on_device(model: nn.Module) -> nn.Module:
@@ -115,7 +114,6 @@ def test_joined_branches() -> None:
     assert F.is_channels_last(y.get())
 
 
-@kernels
 @pytest.mark.parametrize("max_norm", [None, 0.5])
 def test_training_agrees_with_the_cpu(max_norm: float | None) -> None:
     (here, cpu), (there, cuda) = (trained(d, max_norm=max_norm) for d in (False, True))
@@ -130,14 +128,12 @@ def test_training_agrees_with_the_cpu(max_norm: float | None) -> None:
     np.testing.assert_allclose(cuda.predict(images()[0]), cpu.predict(images()[0]), 1e-3, 1e-4)
 
 
-@kernels
 def test_training_is_the_same_run_after_run() -> None:
     (one, first), (two, second) = trained(True), trained(True)
     assert first.history.steps == second.history.steps
     assert all((two.state_dict()[name] == a).all() for name, a in one.state_dict().items())
 
 
-@kernels
 @pytest.mark.skipif(arrays.REAL, reason="counts the stand-in's waits")
 def test_no_step_waits_for_the_device() -> None:
     model = on_device(network())
@@ -158,7 +154,6 @@ def test_no_step_waits_for_the_device() -> None:
     assert arrays.waits == []
 
 
-@kernels
 def test_a_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     def run(epochs: int, resume: bool) -> tuple[nn.Module, Trainer]:
         model = on_device(network())
@@ -174,7 +169,6 @@ def test_a_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert all((resumed.state_dict()[name] == a).all() for name, a in state.items())
 
 
-@kernels
 def test_a_loss_that_is_not_finite_is_found() -> None:
     model = on_device(network())
     trainer = Trainer(model, optim.SGD(model.parameters(), 1.0))
@@ -184,13 +178,11 @@ def test_a_loss_that_is_not_finite_is_found() -> None:
         trainer.fit((x, y), 1, batch_size=8)
 
 
-@kernels
 def test_accumulated_batches_agree_with_the_cpu() -> None:
     (_, cpu), (_, cuda) = (trained(d, 1, accumulate=2) for d in (False, True))
     np.testing.assert_allclose(cuda.history.steps, cpu.history.steps, 1e-5)
 
 
-@kernels
 def test_the_fused_model_stays_on_the_device() -> None:
     model, _ = trained(True, 1)
     fused, x = model.fuse(), arrays.to_device(images()[0])

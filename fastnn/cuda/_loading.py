@@ -48,12 +48,12 @@ def is_available() -> Availability:
 
 def load() -> None:
     """Load the kernels; raises RuntimeError with the reason if they cannot be used."""
-    found = is_available()
-    if not found:
-        raise RuntimeError(f"CUDA is {found!r}")
-    _offer_libraries()
+    _load(PATH)
 
 
 @cache
-def _offer_libraries() -> None:
+def _load(path: Path) -> None:
+    found = is_available()
+    if not found:
+        raise RuntimeError(f"CUDA is {found!r}")
     _core.offer_cublas_lt(candidates())

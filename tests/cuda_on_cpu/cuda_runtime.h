@@ -1,7 +1,7 @@
 // Enough of CUDA's language and runtime to run the kernels of csrc/cuda on the CPU, so that their indices,
 // reductions and barriers are tested where no GPU is. The threads of a block are contexts that take turns;
-// a barrier gives the turn away until all have come. The order of turns changes from round to round, so that
-// a missing barrier shows.
+// a barrier gives the turn away until all have come. Which warps get a turn in a round, and in which order, is
+// drawn at random (the same in every run), so that a missing barrier shows.
 #pragma once
 
 #include <ucontext.h>
@@ -74,6 +74,11 @@ struct Block {
   unsigned alive = 0, current = 0;
   bool progress = false;
   ucontext_t scheduler;
+  uint32_t state = 1;
+  uint32_t random() {  // Marsaglia's xorshift
+    state ^= state << 13, state ^= state >> 17, state ^= state << 5;
+    return state;
+  }
   const std::function<void()>* body = nullptr;
 };
 inline Block block;
@@ -125,9 +130,15 @@ inline void run_block(unsigned threads) {
   }
   for (unsigned round = 0; block.alive > 0; ++round) {
     block.progress = false;
+    const uint32_t draw = block.random();
     for (unsigned i = 0; i < threads; ++i) {
-      const unsigned t = round % 2 ? threads - 1 - i : i;
+      const unsigned turned = (i + draw) % threads, t = round % 2 ? threads - 1 - turned : turned;
       if (block.ended[t]) continue;
+      // Every fourth warp waits, in small blocks none.
+      if (threads > warpSize && (draw >> 16) % 4 == t / warpSize % 4) {
+        block.progress = true;
+        continue;
+      }
       block.current = t;
       threadIdx.x = t;
       swapcontext(&block.scheduler, &block.contexts[t]);

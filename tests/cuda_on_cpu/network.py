@@ -4,15 +4,6 @@ import numpy as np
 
 from fastnn import nn
 
-from . import SOURCES
-
-NEEDED = ("conv2d", "linear", "max_pool2d", "batch_norm", "layout", "dropout", "optimizer_steps")
-MISSING = [
-    f"{stem}.cu"
-    for stem in (*NEEDED, "softmax_cross_entropy", "global_norm")
-    if not (SOURCES / "cuda" / f"{stem}.cu").exists()
-]
-
 
 def network() -> nn.Sequential:
     return nn.Sequential(
