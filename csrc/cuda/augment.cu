@@ -1,7 +1,7 @@
 #include "core/philox.h"
 #include "cuda/array_list.cuh"
 #include "cuda/augment_plan.cuh"
-#include "cuda/block_sum.cuh"
+#include "cuda/sums.cuh"
 #include "ops/augment.h"
 
 namespace fastnn::cuda {

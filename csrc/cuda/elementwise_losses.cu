@@ -34,7 +34,6 @@ __device__ double put_piece(const Args<T>& a, int64_t i) {
 template <ElementwiseLoss L, class T>
 __global__ void loss_kernel(Args<T> a, bool wide, int64_t each, double* sums) {
   constexpr int V = kWidest<T>;
-  __shared__ double shared[kThreads / kWarp];
   const int64_t begin = blockIdx.x * each, end = begin + each < a.n ? begin + each : a.n;
   double sum = 0;
   int64_t rest = begin;
@@ -43,7 +42,7 @@ __global__ void loss_kernel(Args<T> a, bool wide, int64_t each, double* sums) {
     for (int64_t i = begin + threadIdx.x * V; i < rest; i += kThreads * V) sum += put_piece<L, V>(a, i);
   }
   for (int64_t i = rest + threadIdx.x; i < end; i += kThreads) sum += put_piece<L, 1>(a, i);
-  sum = sum_of_block(sum, shared);
+  sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 

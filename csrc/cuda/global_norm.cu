@@ -1,6 +1,6 @@
 #include "core/vec.h"
 #include "cuda/array_list.cuh"
-#include "cuda/block_sum.cuh"
+#include "cuda/sums.cuh"
 #include "ops/global_norm.h"
 
 namespace fastnn::cuda {

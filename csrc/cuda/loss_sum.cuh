@@ -2,11 +2,9 @@
 // problem's size alone, so that the sum has one order on every card.
 #pragma once
 
-#include "cuda/launch.h"
+#include "cuda/sums.cuh"
 
 namespace fastnn::cuda {
-
-inline constexpr int kWarp = 32;
 
 struct Blocks {
   int64_t count, each;
@@ -23,15 +21,6 @@ inline __device__ double sum_of_warp(double value) {
   return value;
 }
 
-// In every thread of the block's first warp; all threads call it, `parts` being shared.
-inline __device__ double sum_of_block(double value, double* parts) {
-  value = sum_of_warp(value);
-  const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
-  if (lane == 0) parts[warp] = value;
-  __syncthreads();
-  return sum_of_warp(lane < kThreads / kWarp ? parts[lane] : 0);
-}
-
 // Sums of few parts, which every warp adds for itself.
 inline constexpr int kFewParts = 64;
 inline __device__ double sum_of_few(const double* parts, int count) {
@@ -43,10 +32,9 @@ inline __device__ double sum_of_few(const double* parts, int count) {
 template <class T>
 __global__ void finish_loss_kernel(const double* parts, int64_t count, T scale, const double* weights, int weight_count,
                                    T* loss) {
-  __shared__ double shared[kThreads / kWarp];
   double sum = 0;
   for (int64_t i = threadIdx.x; i < count; i += kThreads) sum += parts[i];
-  sum = sum_of_block(sum, shared);
+  sum = block_sum(sum);
   const double factor = weights ? 1 / sum_of_few(weights, weight_count) : static_cast<double>(scale);
   if (threadIdx.x == 0) *loss = static_cast<T>(sum * factor);
 }

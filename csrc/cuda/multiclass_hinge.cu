@@ -1,5 +1,5 @@
 #include "cuda/piece.cuh"
-#include "cuda/row_teams.cuh"
+#include "cuda/row_states.cuh"
 #include "ops/multiclass_hinge.h"
 
 namespace fastnn::cuda {
@@ -21,7 +21,6 @@ struct Violations {
 template <int V, class T>
 __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, double* sums) {
   __shared__ Violations<T> parts[kThreads / kWarp];
-  __shared__ double shared[kThreads / kWarp];
   const int rank = static_cast<int>(threadIdx.x) % team;
   const int64_t begin = blockIdx.x * rows_of_block, end = begin + rows_of_block < a.n ? begin + rows_of_block : a.n;
   double sum = 0;
@@ -57,7 +56,7 @@ __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, double* 
     if (a.losses) a.losses[row] = loss;
     sum += static_cast<double>(loss);
   }
-  sum = sum_of_block(sum, shared);
+  sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 

@@ -1,5 +1,5 @@
 #include "cuda/piece.cuh"
-#include "cuda/row_teams.cuh"
+#include "cuda/row_states.cuh"
 #include "formulas/log.h"
 #include "ops/softmax_cross_entropy.h"
 
@@ -93,7 +93,6 @@ template <int V, class T>
 __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, const double* weights, int weight_count,
                             double* sums) {
   __shared__ Row<T> parts[kThreads / kWarp];
-  __shared__ double shared[kThreads / kWarp];
   const T scale = weights ? static_cast<T>(1 / sum_of_few(weights, weight_count)) : a.scale;
   const bool spread = a.distribution || a.off != 0;
   const int rank = static_cast<int>(threadIdx.x) % team;
@@ -130,21 +129,20 @@ __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, const do
     if (a.losses) a.losses[row] = loss;
     sum += static_cast<double>(loss);
   }
-  sum = sum_of_block(sum, shared);
+  sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 
 // The weight of the rows that count; what is no class counts 1.
 template <class T>
 __global__ void weigh_kernel(Args<T> a, double* sums) {
-  __shared__ double shared[kThreads / kWarp];
   double sum = 0;
   const int64_t step = static_cast<int64_t>(gridDim.x) * kThreads;
   for (int64_t row = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; row < a.n; row += step) {
     const int64_t k = class_of(a, row);
     if (k != kIgnored) sum += k >= 0 ? static_cast<double>(weight_of(a, k)) : 1;
   }
-  sum = sum_of_block(sum, shared);
+  sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 
