@@ -67,12 +67,10 @@ struct WeightGradient {
                       const int64_t p = i / c.blocks, columns = panels.width(p), valid = panels.valid(p);
                       T* dst = dw + p * Panels<T>::kWide * strides.out;
                       const T* src = sums + panels.offset(p, c.depth);
-                      for_weight_rows(c, strides, i % c.blocks, [&](int64_t row, int64_t offset) {
-                        for (int64_t j = 0; j < valid; ++j) {
-                          T total = 0;
-                          for (int64_t part = 0; part < parts; ++part) total += src[part * size() + row * columns + j];
-                          dst[offset + j * strides.out] = total;
-                        }
+                      each_weight(c, strides, i % c.blocks, valid, [&](int64_t row, int64_t j, int64_t offset) {
+                        T total = 0;
+                        for (int64_t part = 0; part < parts; ++part) total += src[part * size() + row * columns + j];
+                        dst[offset] = total;
                       });
                     });
   }
@@ -163,7 +161,8 @@ struct PlaneWeightGradient : WeightGradient<T> {
   // Beyond half a megabyte of sums; blocks enough for the threads; images that a plane holds.
   bool pays() const {
     const int64_t item = static_cast<int64_t>(sizeof(T));
-    return this->size() * item > (512 << 10) && c.blocks >= 8 && c.n > 0 && c.plane * item <= 2 * kPlaneBytes && c.depth > 0;
+    return this->size() * item > (512 << 10) && c.blocks >= 8 && c.n > 0 && c.plane * item <= 2 * kPlaneBytes &&
+           c.depth > 0;
   }
   int64_t pixels() const { return images * c.oh * c.ow; }
   int64_t scratch() const { return (images * c.plane + 15) / 16 * 16; }

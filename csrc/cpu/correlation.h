@@ -227,6 +227,21 @@ FASTNN_INLINE void for_weight_rows(const Correlation<T>& c, const WeightStrides&
   }
 }
 
+// Calls f(row, j, offset in w of out channel j) for every row of channel block cb and j below `columns`, in an
+// order that follows the weights through memory: the packed block stays in the L1 cache.
+template <class T, class F>
+FASTNN_INLINE void each_weight(const Correlation<T>& c, const WeightStrides& s, int64_t cb, int64_t columns,
+                               const F& f) {
+  if (s.out > s.in) {
+    for (int64_t j = 0; j < columns; ++j)
+      for_weight_rows(c, s, cb, [&](int64_t row, int64_t offset) { f(row, j, offset + j * s.out); });
+  } else {
+    for_weight_rows(c, s, cb, [&](int64_t row, int64_t offset) {
+      for (int64_t j = 0; j < columns; ++j) f(row, j, offset + j * s.out);
+    });
+  }
+}
+
 template <class T>
 static void pack_weights(const Correlation<T>& c, const WeightStrides& s, const T* w, int64_t co, T* packed,
                          int width) {
@@ -237,9 +252,8 @@ static void pack_weights(const Correlation<T>& c, const WeightStrides& s, const 
                     const int64_t valid = panels.valid(panel), columns = panels.width(panel);
                     T* dst = packed + panels.offset(panel, c.depth);
                     const T* src = w + panel * Panels<T>::kWide * s.out;
-                    for_weight_rows(c, s, cb, [&](int64_t row, int64_t offset) {
-                      for (int64_t j = 0; j < valid; ++j) dst[row * columns + j] = src[offset + j * s.out];
-                      for (int64_t j = valid; j < columns; ++j) dst[row * columns + j] = 0;
+                    each_weight(c, s, cb, columns, [&](int64_t row, int64_t j, int64_t offset) {
+                      dst[row * columns + j] = j < valid ? src[offset] : 0;
                     });
                   });
 }
@@ -258,7 +272,8 @@ static void correlate(const Correlation<T>& c, const T* packed, const OutputGrid
                       T* scratch, Segment* segments, int width) {
   const Panels<T> panels{out.co};
   // Whole lines of one pixel after the other, past the caches.
-  const bool streaming = epilogue.activation <= Activation::relu && out.col * sizeof(T) % kVectorBytes == 0 &&
+  const bool streaming = epilogue.activation <= Activation::relu && out.col % kLanes<T> == 0 &&
+                         out.row % kLanes<T> == 0 && out.image % kLanes<T> == 0 &&
                          can_stream(out.data, c.n * out.image);
   const int64_t cost = c.n * c.oh * c.ow * out.co * c.depth / 8 + c.n * c.oh * c.ow * out.co;
   parallel_blocks(c.n * c.bands, width, cost, [&](int64_t task, int worker) {
