@@ -128,6 +128,7 @@ inline void run_block(unsigned threads) {
     context.uc_link = &block.scheduler;
     makecontext(&context, run_thread, 0);
   }
+  unsigned idle = 0;
   for (unsigned round = 0; block.alive > 0; ++round) {
     block.progress = false;
     const uint32_t draw = block.random();
@@ -135,15 +136,13 @@ inline void run_block(unsigned threads) {
       const unsigned turned = (i + draw) % threads, t = round % 2 ? threads - 1 - turned : turned;
       if (block.ended[t]) continue;
       // Every fourth warp waits, in small blocks none.
-      if (threads > warpSize && (draw >> 16) % 4 == t / warpSize % 4) {
-        block.progress = true;
-        continue;
-      }
+      if (threads > warpSize && (draw >> 16) % 4 == t / warpSize % 4) continue;
       block.current = t;
       threadIdx.x = t;
       swapcontext(&block.scheduler, &block.contexts[t]);
     }
-    if (!block.progress) {
+    idle = block.progress ? 0 : idle + 1;
+    if (idle == 64) {  // more rounds than any warp waits by chance
       std::fprintf(stderr, "cuda_on_cpu: a barrier that some threads never reach\n");
       std::abort();
     }
