@@ -229,13 +229,13 @@ FASTNN_INLINE Vec<To> bits(Vec<From> v) {
 }
 
 template <class T>
-FASTNN_INLINE Vec<T> to_float(Vec<Int<T> > n) {
+FASTNN_INLINE Vec<T> to_float(Vec<Int<T>> n) {
   return __builtin_convertvector(n, Vec<T>);
 }
 
 // mask ? a : b, the mask from a comparison of the same lane size.
 template <class T>
-FASTNN_INLINE Vec<T> select(Vec<Int<T> > mask, Vec<T> a, Vec<T> b) {
+FASTNN_INLINE Vec<T> select(Vec<Int<T>> mask, Vec<T> a, Vec<T> b) {
   return mask ? a : b;
 }
 // The larger lane; a NaN in either wins.
@@ -252,7 +252,7 @@ FASTNN_INLINE Vec<T> abs(Vec<T> a) {
 
 // a * 2^n, rounded once; n is within twice the range of T's exponent.
 template <class T>
-FASTNN_INLINE Vec<T> scale_by_power(Vec<T> a, Vec<Int<T> > n) {
+FASTNN_INLINE Vec<T> scale_by_power(Vec<T> a, Vec<Int<T>> n) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == 4) {
     return (Vec<T>)_mm512_maskz_scalef_ps(0xffff, (__m512)a, _mm512_maskz_cvtepi32_ps(0xffff, (__m512i)n));
@@ -262,14 +262,14 @@ FASTNN_INLINE Vec<T> scale_by_power(Vec<T> a, Vec<Int<T> > n) {
 #else
   // Two factors, so that results near both ends of the range are right.
   constexpr int kBias = sizeof(T) == 4 ? 127 : 1023, kMantissa = sizeof(T) == 4 ? 23 : 52;
-  const Vec<Int<T> > half = n >> 1;
-  return a * bits<T, Int<T> >((half + kBias) << kMantissa) * bits<T, Int<T> >((n - half + kBias) << kMantissa);
+  const Vec<Int<T>> half = n >> 1;
+  return a * bits<T, Int<T>>((half + kBias) << kMantissa) * bits<T, Int<T>>((n - half + kBias) << kMantissa);
 #endif
 }
 
 // The numbers of the lanes: 0, 1, 2, ...
 template <class T>
-FASTNN_INLINE Vec<Int<T> > lane_numbers() {
+FASTNN_INLINE Vec<Int<T>> lane_numbers() {
   static constexpr Int<T> numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   return load(numbers);
 }
@@ -292,7 +292,7 @@ FASTNN_INLINE T fold_lanes(Vec<T> v, const F& f) {
   if constexpr (kHalf == 0)
     return v[0];
   else
-    return fold_lanes<T, kHalf / 2>(f(v, swap_halves<kHalf, T>(v, typename FirstLanes<kLanes<T> >::type{})), f);
+    return fold_lanes<T, kHalf / 2>(f(v, swap_halves<kHalf, T>(v, typename FirstLanes<kLanes<T>>::type{})), f);
 }
 template <class T>
 FASTNN_INLINE T sum_lanes(Vec<T> v) {
@@ -305,33 +305,33 @@ FASTNN_INLINE T max_lanes(Vec<T> v) {
 
 // ---- bytes as lanes of the size of T ----
 template <class T>
-FASTNN_INLINE Vec<Int<T> > load_bytes(const uint8_t* p) {
+FASTNN_INLINE Vec<Int<T>> load_bytes(const uint8_t* p) {
 #if defined(__AVX512F__)
   __m128i b;
   if constexpr (sizeof(T) == 4)
     b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   else
     b = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-  return (Vec<Int<T> >)(sizeof(T) == 4 ? _mm512_maskz_cvtepu8_epi32(0xffff, b) : _mm512_maskz_cvtepu8_epi64(0xff, b));
+  return (Vec<Int<T>>)(sizeof(T) == 4 ? _mm512_maskz_cvtepu8_epi32(0xffff, b) : _mm512_maskz_cvtepu8_epi64(0xff, b));
 #elif defined(__x86_64__)
   uint64_t word = 0;
   __builtin_memcpy(&word, p, kLanes<T>);
   const __m128i b = _mm_cvtsi64_si128(static_cast<int64_t>(word));
 #if defined(__AVX2__)
-  return (Vec<Int<T> >)(sizeof(T) == 4 ? _mm256_cvtepu8_epi32(b) : _mm256_cvtepu8_epi64(b));
+  return (Vec<Int<T>>)(sizeof(T) == 4 ? _mm256_cvtepu8_epi32(b) : _mm256_cvtepu8_epi64(b));
 #else
   const __m128i zero = _mm_setzero_si128(), wide = _mm_unpacklo_epi16(_mm_unpacklo_epi8(b, zero), zero);
-  return (Vec<Int<T> >)(sizeof(T) == 4 ? wide : _mm_unpacklo_epi32(wide, zero));
+  return (Vec<Int<T>>)(sizeof(T) == 4 ? wide : _mm_unpacklo_epi32(wide, zero));
 #endif
 #else
-  Vec<Int<T> > v{};
+  Vec<Int<T>> v{};
   for (int i = 0; i < kLanes<T>; ++i) v[i] = p[i];
   return v;
 #endif
 }
 // Every lane must be in [0, 255].
 template <class T>
-FASTNN_INLINE void store_bytes(uint8_t* p, Vec<Int<T> > v) {
+FASTNN_INLINE void store_bytes(uint8_t* p, Vec<Int<T>> v) {
 #if defined(__x86_64__)
 #if defined(__AVX512F__)
   const __m128i b =
