@@ -41,4 +41,11 @@ static inline void parallel_blocks(int64_t blocks, int width, int64_t bytes, con
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 
+// For a second pass over what a first one walked in order: block i of a permutation that takes each worker back
+// through its own share, from the end, where what it touched last is still in its core's caches.
+static inline int64_t backwards(int64_t i, int64_t blocks, int width) {
+  const int64_t share = ((i + 1) * width - 1) / blocks;
+  return blocks * share / width + blocks * (share + 1) / width - 1 - i;
+}
+
 }  // namespace fastnn

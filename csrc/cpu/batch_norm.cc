@@ -56,12 +56,12 @@ void forward(const BatchNormArgs<T>& a) {
   const bool streaming = streams(rows, a.y);
   const int64_t bytes = a.rows * channels * static_cast<int64_t>(sizeof(T)) * (a.residual ? 3 : 2);
   with_activation(a.activation, [&]<Activation A>() {
-    // Backwards: what the statistics read last is still in the caches.
     parallel_blocks(rows.blocks, a.width, bytes, [&](int64_t i, int) {
+      const int64_t block = backwards(i, rows.blocks, a.width);
       if (a.residual)
-        normalise_block<T, A, true>(a, rows, rows.blocks - 1 - i, streaming, mean_row, scale_row, bias_row);
+        normalise_block<T, A, true>(a, rows, block, streaming, mean_row, scale_row, bias_row);
       else
-        normalise_block<T, A, false>(a, rows, rows.blocks - 1 - i, streaming, mean_row, scale_row, bias_row);
+        normalise_block<T, A, false>(a, rows, block, streaming, mean_row, scale_row, bias_row);
     });
   });
 }
@@ -133,7 +133,7 @@ void backward(const BatchNormBackwardArgs<T>& a) {
     });
     fold_gradient(a, rows, partial, sum, slope, constant);
     parallel_blocks(rows.blocks, a.width, 3 * array, [&](int64_t i, int) {
-      const int64_t block = rows.blocks - 1 - i;
+      const int64_t block = backwards(i, rows.blocks, a.width);
       if (!a.dresidual)
         pass.template apply<ResidualGradient::none>(block, streaming);
       else if (streaming)

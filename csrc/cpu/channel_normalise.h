@@ -14,7 +14,8 @@ template <Activation A>
 inline constexpr int kAtOnce = A == Activation::elu || A == Activation::sigmoid || A == Activation::tanh ? 1 : 4;
 
 // ahead: how far on lies what the next blocks need, to be brought to L2 while this block, found there, is worked on;
-// 0: x itself comes from memory, and its next page is asked for.
+// 0: x itself comes from memory, and its next page is asked for. Beside streaming stores into L1 (measured in
+// evaluation: 1.05 times a copy's time, L2 1.25; without them L2 1.1, L1 1.5).
 template <class T, Activation A, bool kResidual>
 void normalise_block(const BatchNormArgs<T>& a, const Rows<T>& rows, int64_t block, bool streaming, const T* mean,
                      const T* scale, const T* bias, int64_t ahead = 0) {
@@ -25,11 +26,11 @@ void normalise_block(const BatchNormArgs<T>& a, const Rows<T>& rows, int64_t blo
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const int64_t at = offset + r * rows.length;
-      if (ahead)
-        prefetch_l2(a.x + at + ahead);
-      else
+      if (streaming && !ahead)
         prefetch(a.x + at + kAhead<T>);
-      if constexpr (kResidual) prefetch(a.residual + at + kAhead<T>);
+      else
+        prefetch_l2(a.x + at + (ahead ? ahead : kAhead<T>));
+      if constexpr (kResidual) prefetch_l2(a.residual + at + kAhead<T>);
       Vec<T> z = fma(load_some<kWhole>(a.x + at, n) - m, s, b);
       if constexpr (kResidual) z += load_some<kWhole>(a.residual + at, n);
       put_some<kWhole>(a.y + at, activate<A, T>(z, parameter), n, streaming);
@@ -81,8 +82,8 @@ struct NormaliseGradient {
     sum_block(
         rows, block, lanes, partial + block * 2 * rows.channels, [](int64_t, T*) {},
         [&]<bool kWhole>(int64_t at, int64_t lane, int64_t n, const T*, int64_t ahead, Vec<T>& sum, Vec<T>& product) {
-          prefetch(a.x + ahead);
-          prefetch(a.dy + ahead);
+          prefetch_l2(a.x + ahead);
+          prefetch_l2(a.dy + ahead);
           const Vec<T> centred = load_some<kWhole>(a.x + at, n) - load_some<kWhole>(mean + lane, n);
           const Vec<T> dz = gradient<kWhole>(at, lane, n, centred);
           if constexpr (kResidual) put_some<kWhole>(a.dresidual + at, dz, n, true);

@@ -32,8 +32,12 @@ struct ChannelRows {
     per_block = 65536 / (length * static_cast<int64_t>(sizeof(T)));
     if (per_block < 128) per_block = 128;
     if (per_block < (strips + 127) / 128) per_block = (strips + 127) / 128;
-    blocks = (strips + per_block - 1) / per_block;
-    if (blocks < 1) blocks = 1;
+    // Equal blocks, an even number of them if there are several: one more than two threads can share, or a short
+    // last one, costs a third where blocks are few.
+    blocks = strips > per_block ? (strips + per_block - 1) / per_block : 1;
+    if (blocks > 1) blocks += blocks % 2;
+    per_block = (strips + blocks - 1) / blocks;
+    if (per_block > 0) blocks = (strips + per_block - 1) / per_block;
     per_tile = 4096 / (length * static_cast<int64_t>(sizeof(T)));
     if (per_tile < 4) per_tile = 4;
   }

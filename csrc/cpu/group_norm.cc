@@ -56,7 +56,8 @@ void for_images(int64_t images, const Rows<T>& rows, int width, int64_t arrays, 
       sums(image, block, slot, Slot<T>(rows, workspace, worker).lanes);
     });
     fold(image, slot);
-    parallel_blocks(rows.blocks, width, bytes, [&](int64_t i, int) { apply(image, rows.blocks - 1 - i, slot); });
+    parallel_blocks(rows.blocks, width, bytes,
+                    [&](int64_t i, int) { apply(image, backwards(i, rows.blocks, width), slot); });
   }
 }
 

@@ -57,7 +57,7 @@ FASTNN_INLINE void row_statistics(const LayerNormArgs<T>& a, int64_t r) {
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
       const T* p = x + i + v * kW;
-      prefetch(p + kAhead<T>);
+      prefetch_l2(p + kAhead<T>);
       Vec<T> d = load_some<kWhole>(p, n) - shift;
       if constexpr (!kWhole) d = select<T>(lane_numbers<T>() < static_cast<Int<T>>(n), d, Vec<T>{});
       sums[v] += d;
@@ -91,7 +91,7 @@ void forward_rows(const LayerNormArgs<T> a, const T* weight, const T* bias, int6
         const Vec<T> xhat = fma(load_some<kWhole>(x + at, n) - mean, rstd, low);
         Vec<T> z = fma(xhat, load_some<kWhole>(weight + at, n), load_some<kWhole>(bias + at, n));
         if constexpr (kResidual) {
-          prefetch(residual + at + kAhead<T>);
+          prefetch_l2(residual + at + kAhead<T>);
           z += load_some<kWhole>(residual + at, n);
         }
         put_some<kWhole>(y + at, activate<A, T>(z, parameter), n, streaming);
@@ -163,8 +163,8 @@ struct LayerGradient {
 #pragma GCC unroll 2
       for (int v = 0; v < NV; ++v) {
         const int64_t lane = i + v * kW, at = r * a.length + lane;
-        prefetch(a.x + at + kAhead<T>);
-        prefetch(a.dy + at + kAhead<T>);
+        prefetch_l2(a.x + at + kAhead<T>);
+        prefetch_l2(a.dy + at + kAhead<T>);
         Vec<T> xhat;
         Vec<T> g = gradient<kWhole>(at, lane, n, f, xhat) * load_some<kWhole>(weight + lane, n);
         sum[v] += g;
