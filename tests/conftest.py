@@ -48,4 +48,5 @@ def cuda_on_cpu(cuda_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_loading, "PATH", cuda_library)
     if not arrays.REAL:  # what drives a real device is no use to the CPU
         monkeypatch.setattr(_loading, "candidates", list)
+        monkeypatch.setenv("FASTNN_CUDNN", "0")
     monkeypatch.setitem(_libraries.LIBRARIES, arrays.NAME, arrays.LIBRARY)

@@ -12,12 +12,20 @@ struct Library {
   const char* (*problem)();  // why no device can be used, or null
   void* (*kernel)(const char* name, int64_t element_bytes);
   void (*enter)(int device, void* stream);
-  void (*offer_cublas_lt)(const char* const* paths, int count);  // exported by csrc/cuda/cublas_lt.cu
+  void (*offer_cublas_lt)(const char* const* paths, int count);                  // exported by csrc/cuda/cublas_lt.cu
+  void (*offer_cudnn)(const char* const* paths, int count, int64_t least_work);  // by csrc/cuda/cudnn.cu
+  void (*cudnn_state)(int64_t numbers[3], char* path, char* problem);
 };
 Library g_library{};
 
 // No call to find it: every kernel call asks.
 __attribute__((tls_model("initial-exec"))) constinit thread_local bool t_on_device = false;
+
+std::vector<const char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<const char*> found;
+  for (const std::string& text : texts) found.push_back(text.c_str());
+  return found;
+}
 
 }  // namespace
 
@@ -31,7 +39,11 @@ std::string load_device_library(const char* path) {
     library.enter = reinterpret_cast<void (*)(int, void*)>(dlsym(handle, "fastnn_cuda_enter"));
     library.offer_cublas_lt =
         reinterpret_cast<void (*)(const char* const*, int)>(dlsym(handle, "fastnn_cuda_offer_cublas_lt"));
-    if (!library.problem || !library.kernel || !library.enter || !library.offer_cublas_lt)
+    library.offer_cudnn =
+        reinterpret_cast<void (*)(const char* const*, int, int64_t)>(dlsym(handle, "fastnn_cuda_offer_cudnn"));
+    library.cudnn_state = reinterpret_cast<void (*)(int64_t*, char*, char*)>(dlsym(handle, "fastnn_cuda_cudnn_state"));
+    if (!library.problem || !library.kernel || !library.enter || !library.offer_cublas_lt || !library.offer_cudnn ||
+        !library.cudnn_state)
       return std::string(path) + " is no library of kernels";
     g_library = library;
   }
@@ -41,9 +53,22 @@ std::string load_device_library(const char* path) {
 
 void offer_cublas_lt(const std::vector<std::string>& paths) {
   if (!g_library.offer_cublas_lt) throw std::runtime_error("the CUDA kernels are not loaded");
-  std::vector<const char*> names;
-  for (const std::string& path : paths) names.push_back(path.c_str());
+  const auto names = pointers(paths);
   g_library.offer_cublas_lt(names.data(), static_cast<int>(names.size()));
+}
+
+void offer_cudnn(const std::vector<std::string>& paths, int64_t least_work) {
+  if (!g_library.offer_cudnn) throw std::runtime_error("the CUDA kernels are not loaded");
+  const auto names = pointers(paths);
+  g_library.offer_cudnn(names.data(), static_cast<int>(names.size()), least_work);
+}
+
+CudnnState cudnn_state() {
+  if (!g_library.cudnn_state) throw std::runtime_error("the CUDA kernels are not loaded");
+  int64_t numbers[3];
+  char path[512], problem[512];
+  g_library.cudnn_state(numbers, path, problem);
+  return {path, problem, numbers[0], numbers[1], numbers[2]};
 }
 
 void enter_device(int device, void* stream) {

@@ -125,7 +125,8 @@ ColumnSumsArgs<T> bias_gradient(const Conv2dArgs<T>& a) {
 template <class T>
 int64_t weights_workspace(const Conv2dArgs<T>& a) {
   if (is_pointwise(a)) return matmul_workspace(pointwise_weight_gradient(a));
-  if (!few_channels(a)) return product_workspace<T>(WeightGradient<T>(a));
+  if (!few_channels(a))
+    return std::max(product_workspace<T>(WeightGradient<T>(a)), dnn_workspace(dnn::Direction::weight_gradient, a));
   return cut_pixels(a).parts * a.kh * a.kw * a.co * (a.ci / a.groups) * static_cast<int64_t>(sizeof(T));
 }
 
@@ -151,7 +152,7 @@ void gradient(const Conv2dArgs<T>& a) {
     matmul(pointwise_weight_gradient(a));
   else if (few_channels(a))
     few_channels_gradient(WeightGradient<T>(a));
-  else
+  else if (!dnn_convolve(dnn::Direction::weight_gradient, a))
     run_product<T>(WeightGradient<T>(a), a.workspace);
   if (a.dbias) column_sums(bias_gradient(a));
 }

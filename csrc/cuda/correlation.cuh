@@ -2,11 +2,13 @@
 // each of which every stride-th pixel meets every few taps, without zeros in between.
 #pragma once
 
+#include <algorithm>
 #include <numeric>
 #include <stdexcept>
 #include <string>
 
 #include "cuda/conv_sources.cuh"
+#include "cuda/cudnn_convolution.h"
 #include "cuda/pointwise.h"
 #include "cuda/product.cuh"
 #include "ops/conv2d.h"
@@ -158,15 +160,22 @@ bool few_channels(const Conv2dArgs<T>& a) {
   return a.groups > 1 && a.co > 0 && a.ci > 0 && a.co / a.groups <= kFew && a.ci / a.groups <= kFew;
 }
 
+inline dnn::Direction direction_of(bool gradient) {
+  return gradient ? dnn::Direction::input_gradient : dnn::Direction::forward;
+}
+
 template <class T>
 int64_t correlation_workspace(const Conv2dArgs<T>& a, bool gradient) {
   if (is_pointwise(a)) return matmul_workspace(gradient ? pointwise_input_gradient(a) : pointwise_forward(a));
-  return few_channels(a) ? 0 : product_workspace<T>(Correlation<T>(a, gradient));
+  if (few_channels(a)) return 0;
+  // Enough for either: ours takes over what cuDNN cannot run after all.
+  return std::max(product_workspace<T>(Correlation<T>(a, gradient)), dnn_workspace(direction_of(gradient), a));
 }
 
 template <class T>
 void correlate(const Conv2dArgs<T>& a, bool gradient) {
   if (is_pointwise(a)) return matmul(gradient ? pointwise_input_gradient(a) : pointwise_forward(a));
+  if (!few_channels(a) && dnn_convolve(direction_of(gradient), a)) return;
   const Correlation<T> problem(a, gradient);
   if (!few_channels(a)) return run_product<T>(problem, a.workspace);
   if (problem.m == 0) return;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <map>
+#include <tuple>
 
 #include "core/cpu_count.h"
 #include "core/device.h"
@@ -59,6 +60,12 @@ std::map<std::string, int64_t> calls() {
   return counts;
 }
 
+// Path, version, convolutions run there and by our kernels, what stood in the way last.
+std::tuple<std::string, int64_t, int64_t, int64_t, std::string> cudnn_call_state() {
+  const CudnnState s = cudnn_state();
+  return {s.path, s.version, s.ran, s.own, s.problem};
+}
+
 // Mean seconds of a parallel region in which `threads` threads meet: every block waits until all have
 // arrived, so nobody can do the work alone.
 double region_seconds(int threads, int repeats) {
@@ -102,6 +109,8 @@ void bind_runtime(py::module_& m) {
   py::class_<DeviceMemory>(m, "DeviceMemory", "Memory of a CUDA device that a NumPy array stands for.");
   m.def("load_cuda", &load_device_library, py::arg("path"));
   m.def("offer_cublas_lt", &offer_cublas_lt, py::arg("paths"));
+  m.def("offer_cudnn", &offer_cudnn, py::arg("paths"), py::arg("least_work"));
+  m.def("cudnn_state", &cudnn_call_state);
   m.attr("build") = FASTNN_BUILD;
 
   if (const char* forced = std::getenv("FASTNN_ISA"); forced && *forced) {

@@ -5,6 +5,6 @@ stream of the library they come from; the result is an array of that library, in
 allocated. fastnn has no array class and no allocator of its own for the GPU.
 """
 
-from ._loading import Availability, is_available
+from ._loading import Availability, is_available, show_config
 
-__all__ = ["Availability", "is_available"]
+__all__ = ["Availability", "is_available", "show_config"]

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import _core
+from . import _cudnn
 from ._cublas import candidates
 
-__all__ = ["Availability", "is_available", "load"]
+__all__ = ["Availability", "is_available", "load", "show_config"]
 
 PATH = Path(_core.__file__).with_name("_cuda.so")
 
@@ -57,3 +58,21 @@ def _load(path: Path) -> None:
     if not found:
         raise RuntimeError(f"CUDA is {found!r}")
     _core.offer_cublas_lt(candidates())
+    _core.offer_cudnn(_cudnn.candidates(), _cudnn.LEAST_WORK)
+
+
+def show_config() -> None:
+    """Print which kernels there are and what ran the convolutions of this process so far.
+
+    Examples
+    --------
+    >>> import fastnn.cuda
+    >>> fastnn.cuda.show_config()  # doctest: +SKIP
+    kernels: /usr/lib/python3/site-packages/fastnn/_cuda.so
+    cuDNN: 9.28.0 (libcudnn.so.9), 38 convolutions; 0 left to fastnn's own kernels
+    """
+    found = is_available()
+    print(f"kernels: {PATH if found else repr(found)}")
+    if found:
+        load()
+        print(f"cuDNN: {_cudnn.describe_cudnn()}")
