@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['BatchNormSaved', 'DeviceMemory', 'FractionalMaxPool2dSaved', 'GroupNormSaved', 'LayerNormSaved', 'MaxPool2dSaved', 'MaxoutSaved', 'adagrad_step_', 'adam_step_', 'adaptive_avg_pool2d', 'adaptive_avg_pool2d_backward', 'add', 'alpha_dropout', 'alpha_dropout_backward', 'augment', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'batch_norm', 'batch_norm_backward', 'binary_cross_entropy_with_logits', 'build', 'channels_last', 'conv2d', 'conv2d_backward', 'conv_transpose2d', 'conv_transpose2d_backward', 'dropconnect', 'dropconnect_backward', 'dropout', 'dropout2d', 'dropout2d_backward', 'dropout_backward', 'elu', 'elu_backward', 'empty_cache', 'flatten', 'flatten_backward', 'fma_rate', 'fractional_max_pool2d', 'fractional_max_pool2d_backward', 'gelu', 'gelu_backward', 'get_conv_algorithm', 'get_isa', 'get_num_threads', 'global_norm', 'group_norm', 'group_norm_backward', 'hardswish', 'hardswish_backward', 'huber_loss', 'instance_norm', 'instance_norm_backward', 'is_channels_last', 'kernel_calls', 'l1_loss', 'layer_norm', 'layer_norm_backward', 'leaky_relu', 'leaky_relu_backward', 'linear', 'linear_backward', 'load_cuda', 'log_softmax', 'log_softmax_backward', 'matmul', 'matmul_backward', 'max_pool2d', 'max_pool2d_backward', 'maxout', 'maxout_backward', 'memory_seconds', 'memory_stats', 'mse_loss', 'multiclass_hinge', 'offer_cublas_lt', 'parallel_region_seconds', 'parallel_regions', 'prelu', 'prelu_backward', 'relu', 'relu_backward', 'rmsprop_step_', 'selu', 'selu_backward', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step_', 'sigmoid', 'sigmoid_backward', 'silu', 'silu_backward', 'softmax', 'softmax_backward', 'softmax_cross_entropy', 'softplus', 'softplus_backward', 'stochastic_depth', 'stochastic_depth_backward', 'tanh', 'tanh_backward']
+__all__: list[str] = ['BatchNormSaved', 'DeviceMemory', 'FractionalMaxPool2dSaved', 'GroupNormSaved', 'LayerNormSaved', 'MaxPool2dSaved', 'MaxoutSaved', 'StepInputs', 'adagrad_step_', 'adam_step_', 'adaptive_avg_pool2d', 'adaptive_avg_pool2d_backward', 'add', 'alpha_dropout', 'alpha_dropout_backward', 'augment', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'batch_norm', 'batch_norm_backward', 'binary_cross_entropy_with_logits', 'build', 'channels_last', 'conv2d', 'conv2d_backward', 'conv_transpose2d', 'conv_transpose2d_backward', 'dropconnect', 'dropconnect_backward', 'dropout', 'dropout2d', 'dropout2d_backward', 'dropout_backward', 'elu', 'elu_backward', 'empty_cache', 'flatten', 'flatten_backward', 'fma_rate', 'fractional_max_pool2d', 'fractional_max_pool2d_backward', 'gelu', 'gelu_backward', 'get_conv_algorithm', 'get_isa', 'get_num_threads', 'global_norm', 'group_norm', 'group_norm_backward', 'hardswish', 'hardswish_backward', 'huber_loss', 'instance_norm', 'instance_norm_backward', 'is_channels_last', 'kernel_calls', 'l1_loss', 'layer_norm', 'layer_norm_backward', 'leaky_relu', 'leaky_relu_backward', 'linear', 'linear_backward', 'load_cuda', 'log_softmax', 'log_softmax_backward', 'matmul', 'matmul_backward', 'max_pool2d', 'max_pool2d_backward', 'maxout', 'maxout_backward', 'memory_seconds', 'memory_stats', 'mse_loss', 'multiclass_hinge', 'offer_cublas_lt', 'parallel_region_seconds', 'parallel_regions', 'prelu', 'prelu_backward', 'relu', 'relu_backward', 'rmsprop_step_', 'selu', 'selu_backward', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step_', 'sigmoid', 'sigmoid_backward', 'silu', 'silu_backward', 'softmax', 'softmax_backward', 'softmax_cross_entropy', 'softplus', 'softplus_backward', 'stochastic_depth', 'stochastic_depth_backward', 'tanh', 'tanh_backward']
 class BatchNormSaved:
     """
     What batch_norm_backward needs of its forward pass.
@@ -28,6 +28,32 @@ class DeviceMemory:
     """
     Memory of a CUDA device that a NumPy array stands for.
     """
+class StepInputs:
+    """
+    Numbers of a captured step that differ from replay to replay.
+    """
+    def __init__(self, memory: typing.Any) -> None:
+        ...
+    def end(self) -> None:
+        ...
+    def record(self) -> None:
+        ...
+    def refill(self) -> None:
+        ...
+    def send(self) -> None:
+        ...
+    @property
+    def positions(self) -> list[tuple[int, int]]:
+        ...
+    @positions.setter
+    def positions(self, arg1: collections.abc.Sequence[tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]]) -> None:
+        ...
+    @property
+    def refilled(self) -> bool:
+        ...
+    @property
+    def updates(self) -> int:
+        ...
 def adagrad_step_(arg0: typing.Any, arg1: typing.Any, arg2: typing.Any, arg3: typing.Any, arg4: typing.Any, arg5: typing.Any, arg6: typing.Any, arg7: typing.Any) -> None:
     ...
 def adam_step_(arg0: typing.Any, arg1: typing.Any, arg2: typing.Any, arg3: typing.Any, arg4: typing.Any, arg5: typing.Any, arg6: typing.Any, arg7: typing.Any, arg8: typing.Any, arg9: typing.Any, arg10: typing.Any, arg11: typing.Any, arg12: typing.Any, arg13: typing.Any) -> None:
