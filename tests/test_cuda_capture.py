@@ -83,7 +83,7 @@ def test_forty_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: nn.StochasticDepth(0.3, seed=7),
         lambda: nn.VanillaDropout(0.3, seed=7),
         lambda: nn.Sequential(
-            nn.FractionalMaxPool2d(2, (2, 2), seed=7), nn.Upsample(scale_factor=2)
+            nn.FractionalMaxPool2d(1, (3, 3), seed=7), nn.Flatten(), nn.Linear(36, 64, seed=8)
         ),
         lambda: nn.Sequential(nn.Flatten(), nn.DropConnect(64, 64, p=0.3, seed=7)),
     ],

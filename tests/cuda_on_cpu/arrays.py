@@ -75,28 +75,28 @@ class Graph:
     """What a library's graph is; see ``fastnn.cuda._graphs``."""
 
     def __init__(self) -> None:
-        self.handle, self.kept = None, []
+        self.runtime, self.handle, self.kept = device_runtime(), None, []
 
     def warm_up(self, work: Callable[[], Any]) -> Any:
         return work()
 
     def capture(self, work: Callable[[], Any]) -> Any:
         global captured
-        captured, runtime = self.kept, device_runtime()
-        runtime.begin_capture()
+        captured = self.kept
+        self.runtime.begin_capture()
         try:
             with _graphs.capturing():
                 return work()
         finally:
             captured = None
-            self.handle = ctypes.c_void_p(runtime.end_capture())
+            self.handle = ctypes.c_void_p(self.runtime.end_capture())
 
     def launch(self) -> None:
-        device_runtime().launch_graph(self.handle)
+        self.runtime.launch_graph(self.handle)
 
     def __del__(self) -> None:
         if self.handle is not None:
-            device_runtime().destroy_graph(self.handle)
+            self.runtime.destroy_graph(self.handle)
 
 
 class Array:
