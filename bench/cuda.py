@@ -1,4 +1,4 @@
-"""Every op on a CUDA device against PyTorch, eager and compiled, and the copy bandwidth.
+"""Every op on a CUDA device, and training steps, against PyTorch, and the copy bandwidth.
 
 Both work on PyTorch's tensors, on one stream, timed by CUDA events. Not a number of it has been
 measured yet.
@@ -14,11 +14,13 @@ import numpy as np
 
 import fastnn.cuda
 from fastnn import functional as F
+from fastnn import optim
 from fastnn.cuda._arrays import to_host
 from fastnn.specs import SPECS, Arrays, Case, Options, Spec
 from fastnn.specs._check import cast, fresh
+from fastnn.train import Trainer
 
-from . import peers, record, suites
+from . import networks, peers, record, suites
 from .contenders import OURS, costs
 from .full import RESULTS, slug
 from .ops import means, summary
@@ -28,12 +30,13 @@ from .timing import Call, Timing
 from .timing import summary as timing
 
 CUDA = "cuda"  # the first device
+STEP = "ResNet-20"  # the network whose step is timed unless others are named
 ROUNDS = 9
 TURN = 0.01  # seconds of calls in one turn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="op", help="default: all")
+    parser.add_argument("names", nargs="*", metavar="op", help="or network; default: all")
     parser.add_argument("--compile", action="store_true", help="torch.compile too: takes minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: in bench/results")
 
@@ -49,7 +52,10 @@ def main(args: argparse.Namespace) -> int:
     result.machine |= {"gpu": card.name, "cuda": torch.version.cuda}
     print(f"{card.name}: copy {result.machine['limits']['copy'] / 1e9:.0f} GB/s")
     peers.DEVICE = CUDA
-    for suite, (op, case) in suites.select([SPECS_OWN], args.names):
+    ops = [name for name in args.names if name not in networks.NETWORKS]
+    for name in [n for n in args.names if n in networks.NETWORKS] or (() if ops else (STEP,)):
+        measure_step(result, name, args.compile)
+    for suite, (op, case) in suites.select([SPECS_OWN], ops) if ops or not args.names else ():
         try:
             measure(result, suite, SPECS[op], case, args.compile, card.L2_cache_size)
         except Exception as error:  # an op without a CUDA kernel, or a wrong one
@@ -144,6 +150,30 @@ def measure(
         )
         took = f"{1e6 * times[OURS].median:9.1f} us {100 * rate:4.0f} % of copy"
         print(f"{spec.name:24}{case.label:36}{direction:9}{took}  {others}")
+
+
+def measure_step(result: record.Result, name: str, compiled: bool) -> None:
+    """Time training steps on one batch that is on the device: ours, captured, and PyTorch's."""
+    network = networks.NETWORKS[name]
+    calls = {OURS: own_step(network, False), f"{OURS} captured": own_step(network, True)}
+    modes = [m for m in networks.MODES if len(network.shape) == 3 or m != "channels_last"]
+    for mode in modes if compiled else [m for m in modes if m != "compile"]:
+        calls[networks.MODES[mode]] = networks.theirs(network, "train", mode)
+    times = race(calls)
+    settled = all(t.settled for t in times.values())
+    result.steps.append(record.Step(name, "train", network.batch, settled, 1, times, {}))
+    for label, t in times.items():
+        ratio = t.median / times[f"{OURS} captured"].median
+        print(f"{name:24}{label:36}{1e6 * t.median:9.1f} us  {ratio:.2f}x captured")
+
+
+def own_step(network: networks.Network, capture: bool) -> Call:
+    """A step of the trainer, on PyTorch's tensors."""
+    model = network.make()
+    x, target = peers.tensors(dict(zip("xy", networks.batch(network), strict=True)), True).values()
+    model.to(peers.DEVICE, library="torch")
+    trainer = Trainer(model, optim.Adam(model.parameters(), lr=1e-3), capture=capture)
+    return lambda: trainer.step(x, target)
 
 
 def ours(spec: Spec, arrays: Arrays, options: Options, dy: Any) -> dict[str, Call]:

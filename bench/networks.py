@@ -9,6 +9,7 @@ import fastnn
 from fastnn import functional as F
 from fastnn import models, nn, optim
 
+from . import peers
 from .peers import torch
 from .timing import Call
 
@@ -61,7 +62,9 @@ def ours(network: Network, what: str) -> Call:
 def theirs(network: Network, what: str, mode: str) -> Call:
     """The same by PyTorch, with its fused Adam."""
     model, (x, target) = twin(network.make()), batch(network)
-    inputs, classes = torch().from_numpy(np.ascontiguousarray(x)), torch().from_numpy(target)
+    model = model.to(peers.DEVICE)
+    arrays = peers.tensors({"x": np.ascontiguousarray(x), "target": target}, False)
+    inputs, classes = arrays["x"], arrays["target"]
     if mode != "NCHW" and inputs.ndim == 4:
         model = model.to(memory_format=torch().channels_last)
         inputs = inputs.contiguous(memory_format=torch().channels_last)

@@ -6,8 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import cuda, peers, record
+from bench import cuda, networks, peers, record
 from bench.__main__ import main
+from bench.contenders import OURS
+from bench.timing import Call
+from bench.timing import summary as timing
 
 
 def test_says_why_it_cannot_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,3 +42,29 @@ def test_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {row.direction for row in result.rows} == {"forward", "backward", "both"}
     assert all(len(row.contenders) > 1 for row in result.rows)
     assert result.machine["gpu"] == "a card" and peers.DEVICE == "cpu"
+
+
+def test_steps(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The CPU's step in place of the device's, which is captured there."""
+    pytest.importorskip("torch")
+    asked: list[bool] = []
+
+    def own_step(network: networks.Network, capture: bool) -> Call:
+        asked.append(capture)
+        return networks.ours(network, "train")
+
+    monkeypatch.setattr(cuda, "own_step", own_step)
+    monkeypatch.setattr(
+        cuda, "race", lambda calls: {n: timing([clock(f)]) for n, f in calls.items()}
+    )
+    result = record.begin({}, [])
+    cuda.measure_step(result, "dropout MLP", False)
+    assert asked == [False, True]
+    assert set(result.steps[0].contenders) == {OURS, f"{OURS} captured", "torch NCHW"}
+    assert "1.00x captured" in capsys.readouterr().out
+
+
+def clock(call: Call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

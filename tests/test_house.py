@@ -71,6 +71,7 @@ def test_the_same_stem_in_every_room() -> None:
     assert not missing
     # philox has no op of its own: its C++ twin is csrc/core/philox.h
     twins = {"fastnn/reference": {"philox"}, "csrc/python": {"runtime"}}
+    twins["csrc/python"] |= {"step_inputs"}  # numbers of captured steps
     twins["csrc/cpu"] = {"tile"}  # the micro-kernel of linear and conv2d
     twins["csrc/cpu"] |= {"depthwise", "depthwise_weight", "grouped"}  # kernels of conv2d
     # the machine's limits are measured by the kernels' own means, for the benchmarks

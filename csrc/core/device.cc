@@ -4,6 +4,8 @@
 
 #include <stdexcept>
 
+#include "core/step_inputs.h"
+
 namespace fastnn {
 namespace {
 
@@ -15,6 +17,8 @@ struct Library {
   void (*offer_cublas_lt)(const char* const* paths, int count);                  // exported by csrc/cuda/cublas_lt.cu
   void (*offer_cudnn)(const char* const* paths, int count, int64_t least_work);  // by csrc/cuda/cudnn.cu
   void (*cudnn_state)(int64_t numbers[3], char* path, char* problem);
+  void (*use_step_inputs)(StepInputs*);  // exported by csrc/cuda/step_inputs.cu
+  void (*send_step_inputs)(const StepInputs*);
 };
 Library g_library{};
 
@@ -42,8 +46,11 @@ std::string load_device_library(const char* path) {
     library.offer_cudnn =
         reinterpret_cast<void (*)(const char* const*, int, int64_t)>(dlsym(handle, "fastnn_cuda_offer_cudnn"));
     library.cudnn_state = reinterpret_cast<void (*)(int64_t*, char*, char*)>(dlsym(handle, "fastnn_cuda_cudnn_state"));
+    library.use_step_inputs = reinterpret_cast<void (*)(StepInputs*)>(dlsym(handle, "fastnn_cuda_use_step_inputs"));
+    library.send_step_inputs =
+        reinterpret_cast<void (*)(const StepInputs*)>(dlsym(handle, "fastnn_cuda_send_step_inputs"));
     if (!library.problem || !library.kernel || !library.enter || !library.offer_cublas_lt || !library.offer_cudnn ||
-        !library.cudnn_state)
+        !library.cudnn_state || !library.use_step_inputs || !library.send_step_inputs)
       return std::string(path) + " is no library of kernels";
     g_library = library;
   }
@@ -78,6 +85,12 @@ void enter_device(int device, void* stream) {
 }
 void leave_device() { t_on_device = false; }
 bool on_device() { return t_on_device; }
+
+void use_step_inputs(StepInputs* inputs) {
+  if (!g_library.use_step_inputs) throw std::runtime_error("the CUDA kernels are not loaded");
+  g_library.use_step_inputs(inputs);
+}
+void send_step_inputs(const StepInputs& inputs) { g_library.send_step_inputs(&inputs); }
 
 void* find_device_kernel(const char* name, int64_t element_bytes) {
   void* kernel = g_library.kernel ? g_library.kernel(name, element_bytes) : nullptr;

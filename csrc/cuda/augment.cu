@@ -1,6 +1,7 @@
 #include "core/philox.h"
 #include "cuda/array_list.cuh"
 #include "cuda/augment_plan.cuh"
+#include "cuda/step_inputs.h"
 #include "cuda/sums.cuh"
 #include "ops/augment.h"
 
@@ -99,6 +100,7 @@ __global__ void augment_kernel(AugmentArgs<T> a, AugmentSpace<T> space, T unit, 
 
 template <class T>
 void run(const AugmentArgs<T>& a) {
+  refuse_in_captured_step("augment");  // seed and epoch are values
   const int64_t size = a.oh * a.ow * a.c;
   if (a.n * size == 0) return;
   const AugmentSpace<T> space(a);

@@ -1,5 +1,6 @@
 #include "core/philox.h"
 #include "cuda/digits.cuh"
+#include "cuda/step_inputs.h"
 #include "ops/dropout.h"
 
 namespace fastnn::cuda {
@@ -11,26 +12,36 @@ struct Quads {
   int64_t count, skip;
   uint64_t block, seed;  // of quad 0
 
-  Quads(int64_t n, uint64_t offset, uint64_t seed_)
-      : count(ceil_div(n + static_cast<int64_t>(offset % 4), 4)),
-        skip(static_cast<int64_t>(offset % 4)),
-        block(offset / 4),  // plus the quad's number it is below 2^63, also where offset + i passes 2^64
-        seed(seed_) {}
+  __device__ Quads(int64_t n, const StreamPosition& draw)
+      : count((n + static_cast<int64_t>(draw.offset % 4) + 3) / 4),
+        skip(static_cast<int64_t>(draw.offset % 4)),
+        block(draw.offset / 4),  // plus the quad's number it is below 2^63, also where offset + i passes 2^64
+        seed(draw.seed) {}
 
   __device__ void words(int64_t quad, uint32_t (&out)[4]) const {
     const uint64_t number = block + static_cast<uint64_t>(quad);
     const uint32_t counter[4] = {static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32), 0, 0};
     Philox::block(counter, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32), out);
   }
-  int64_t launch_blocks() const {
-    const int64_t all = ceil_div(count, kThreads), most = resident_blocks() * 4;
-    return all < most ? all : most;
-  }
 };
 
+// For the quads of n elements, wherever in a quad they begin.
+int64_t blocks_for(int64_t n) {
+  const int64_t all = ceil_div(n + 3, 4 * kThreads), most = resident_blocks() * 4;
+  return all < most ? all : most;
+}
+
+// Where nothing is dropped, nothing is drawn, and a captured step need not know.
+StepNumbers<StreamPosition> drawn(uint64_t seed, uint64_t offset, uint64_t threshold) {
+  return threshold > 0 ? StepNumbers<StreamPosition>(nullptr, {seed, offset})
+                       : StepNumbers<StreamPosition>({seed, offset});
+}
+
 template <class T>
-__global__ void dropout_kernel(Quads quads, bool aligned, DropoutArgs<T> a) {
+__global__ void dropout_kernel(StepNumbers<StreamPosition> draw, bool aligned, DropoutArgs<T> a) {
   constexpr int kPacks = 4 / kPack<T>;
+  const Quads quads(a.n, draw.get());
+  aligned = aligned && quads.skip == 0;
   const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t q = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; q < quads.count; q += step) {
     const int64_t first = 4 * q - quads.skip;
@@ -73,15 +84,16 @@ __global__ void dropout_kernel(Quads quads, bool aligned, DropoutArgs<T> a) {
 template <class T>
 void drop(const DropoutArgs<T>& a) {
   if (a.n == 0) return;
-  const Quads quads(a.n, a.offset, a.seed);
   const uintptr_t addresses = reinterpret_cast<uintptr_t>(a.x) | reinterpret_cast<uintptr_t>(a.y);
-  const bool aligned = quads.skip == 0 && addresses % sizeof(Pack<T>) == 0;
-  FASTNN_LAUNCH(dropout_kernel<T>, quads.launch_blocks(), kThreads, 0, quads, aligned, a);
+  const bool aligned = addresses % sizeof(Pack<T>) == 0;
+  const auto draw = drawn(a.seed, a.offset, a.threshold);
+  FASTNN_LAUNCH(dropout_kernel<T>, blocks_for(a.n), kThreads, 0, draw, aligned, a);
 }
 
 // The factors, 0 or scale, of every channel of every image.
 template <class T>
-__global__ void factors_kernel(Quads quads, int64_t n, uint64_t threshold, T scale, T* factors) {
+__global__ void factors_kernel(StepNumbers<StreamPosition> draw, int64_t n, uint64_t threshold, T scale, T* factors) {
+  const Quads quads(n, draw.get());
   const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t q = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; q < quads.count; q += step) {
     uint32_t words[4];
@@ -111,11 +123,11 @@ int64_t channel_bytes(const ChannelDropoutArgs<T>& a) {
 
 template <class T>
 void drop_channels(const ChannelDropoutArgs<T>& a) {
-  const int64_t drawn = a.images * a.channels;
+  const int64_t channels = a.images * a.channels;
   T* factors = static_cast<T*>(a.workspace);
-  const Quads quads(drawn, a.offset, a.seed);
-  FASTNN_LAUNCH(factors_kernel<T>, quads.launch_blocks(), kThreads, 0, quads, drawn, a.threshold, a.scale, factors);
-  map_digits(drawn * a.rows, Sizes{a.rows, a.channels}, a.y, ScaleChannel<T>{a.channels, factors}, a.x);
+  const auto draw = drawn(a.seed, a.offset, a.threshold);
+  FASTNN_LAUNCH(factors_kernel<T>, blocks_for(channels), kThreads, 0, draw, channels, a.threshold, a.scale, factors);
+  map_digits(channels * a.rows, Sizes{a.rows, a.channels}, a.y, ScaleChannel<T>{a.channels, factors}, a.x);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "cuda/images.cuh"
+#include "cuda/step_inputs.h"
 #include "formulas/fractional_max_pool2d.h"
 
 namespace fastnn::cuda {
@@ -6,7 +7,9 @@ namespace {
 
 // One thread an image and window of rows or of columns.
 template <class T>
-__global__ void starts_kernel(FractionalMaxPool2dArgs<T> a) {
+__global__ void starts_kernel(FractionalMaxPool2dArgs<T> a, StepNumbers<StreamPosition> numbers) {
+  const StreamPosition draw = numbers.get();
+  a.seed = draw.seed, a.offset = draw.offset;
   const FractionalGeometry& g = a.g;
   const int64_t each = g.oh + g.ow, step = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < g.n * each; i += step) {
@@ -71,7 +74,10 @@ template <class T>
 void forward(const FractionalMaxPool2dArgs<T>& a) {
   const FractionalGeometry& g = a.g;
   const int64_t blocks = ceil_div(g.n * (g.oh + g.ow), kThreads), most = resident_blocks();
-  if (blocks > 0) FASTNN_LAUNCH(starts_kernel<T>, blocks < most ? blocks : most, kThreads, 0, a);
+  if (blocks > 0) {
+    const StepNumbers<StreamPosition> numbers(nullptr, {a.seed, a.offset});
+    FASTNN_LAUNCH(starts_kernel<T>, blocks < most ? blocks : most, kThreads, 0, a, numbers);
+  }
   with_pieces<T>(in_wide_pieces<T>(g.c, a.x, a.y, a.codes),
                  [&]<int V>() { for_pixels<V>({g.n, g.oh, g.ow, g.c}, Forward<V, T>{a}); });
 }

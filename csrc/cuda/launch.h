@@ -8,6 +8,7 @@
 namespace fastnn::cuda {
 
 cudaStream_t stream();  // that of the call in progress on this thread
+bool capturing();       // whether this thread's launches are being captured for a whole step
 
 // Throws std::runtime_error if the last launch failed; with FASTNN_CUDA_DEBUG=1 waits for it to end first, so
 // that an error shows at the call that caused it.
@@ -29,7 +30,7 @@ inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 #else
 // The emulation of tests/cuda_on_cpu.
 #define FASTNN_LAUNCH(kernel, blocks, threads, shared_bytes, ...) \
-  emulate(static_cast<unsigned>(blocks), static_cast<unsigned>(threads), (shared_bytes), [&] { kernel(__VA_ARGS__); })
+  emulate(static_cast<unsigned>(blocks), static_cast<unsigned>(threads), (shared_bytes), [=] { kernel(__VA_ARGS__); })
 #endif
 
 // Puts a kernel into the library's table: FASTNN_CUDA_KERNEL(relu, ReluArgs), behind its definitions for float

@@ -1,13 +1,22 @@
 #include "cuda/array_list.cuh"
+#include "cuda/step_inputs.h"
 #include "formulas/optimizer_steps.h"
 #include "ops/optimizer_steps.h"
 
 namespace fastnn::cuda {
 namespace {
 
+// All numbers of an update.
 template <class T, class Update>
-__global__ void step_kernel(ArrayList<T, Update::kRoles> list, WholeGradient<T> whole, Update update) {
+struct Rule {
+  WholeGradient<T> whole;
+  Update update;
+};
+
+template <class T, class Update>
+__global__ void step_kernel(ArrayList<T, Update::kRoles> list, StepNumbers<Rule<T, Update>> numbers) {
   constexpr int kRoles = Update::kRoles;
+  const Rule<T, Update> rule = numbers.get();
   const int64_t chunk = blockIdx.x;
   const int array = list.array_of(chunk);
   const int64_t begin = (chunk - list.first_chunk[array]) * kChunk<T>, size = list.size[array];
@@ -29,28 +38,28 @@ __global__ void step_kernel(ArrayList<T, Update::kRoles> list, WholeGradient<T> 
       T lane[kRoles];
 #pragma unroll
       for (int r = 0; r < kRoles; ++r) lane[r] = v[u][r].at[k];
-      whole(lane);
-      update(lane);
+      rule.whole(lane);
+      rule.update(lane);
 #pragma unroll
       for (int r = 0; r < kRoles; ++r) v[u][r].at[k] = lane[r];
     }
 #pragma unroll
     for (int r = 0; r < kRoles; ++r)
-      if (update.written >> r & 1) store_pack(list.at[r][array] + i, v[u][r], size - i);
+      if (rule.update.written >> r & 1) store_pack(list.at[r][array] + i, v[u][r], size - i);
   }
 }
 
 template <class T, class Update>
 void update_lists(const StepLists<T>& lists, const Update& update) {
-  const WholeGradient<T> whole(lists);
   using List = ArrayList<T, Update::kRoles>;
-  static_assert(sizeof(List) + sizeof whole + sizeof update <= 4096);
+  const void* kernel = reinterpret_cast<const void*>(&step_kernel<T, Update>);
+  const StepNumbers<Rule<T, Update>> numbers(kernel, {WholeGradient<T>(lists), update});
+  static_assert(sizeof(List) + sizeof numbers <= 4096);
+  if (only_noting()) return;
   for_lists<T, Update::kRoles>(
       lists.chunks, lists.chunk_count,
       [&](int r, int64_t index) { return lists.roles[r] ? lists.roles[r][index] : nullptr; },
-      [&](const List& list) {
-        FASTNN_LAUNCH((step_kernel<T, Update>), list.chunks, kThreads, 0, list, whole, update);
-      });
+      [&](const List& list) { FASTNN_LAUNCH((step_kernel<T, Update>), list.chunks, kThreads, 0, list, numbers); });
 }
 
 template <class Args>

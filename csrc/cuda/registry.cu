@@ -39,7 +39,7 @@ cudaStream_t stream() { return t_stream; }
 
 void check_launch(const char* kernel) {
   check(cudaGetLastError(), kernel);
-  if (debug()) check(cudaStreamSynchronize(t_stream), kernel);
+  if (debug() && !capturing()) check(cudaStreamSynchronize(t_stream), kernel);
 }
 
 int64_t resident_blocks() {

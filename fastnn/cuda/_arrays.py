@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._graphs import refuse_in_capture
 from ._libraries import LIBRARIES, Library, library_of, permuted
 from ._loading import load
 
@@ -104,6 +105,7 @@ def to_host(array: Any) -> np.ndarray:
     """
     if is_host(array):
         return np.asarray(array)
+    refuse_in_capture(f"a read of an array of shape {tuple(array.shape)} on the CPU")
     order = memory_order(array)
     back = permuted(array.shape, order)[1]
     library = library_of(array)
@@ -116,6 +118,9 @@ def moved(array: Any, place: Place | None) -> Any:
         return to_host(array)
     if place_of(array) == place:
         return array
+    refuse_in_capture(
+        f"an array of shape {np.shape(array)} that comes from elsewhere in every step"
+    )
     host = to_host(array)
     order = memory_order(host)
     back = permuted(host.shape, order)[1]

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ._graphs import CuPyGraph, Graph, TorchGraph
 from ._loading import load
 
 __all__ = ["LIBRARIES", "Library", "describe", "library_and_stream", "library_of", "reshaped"]
@@ -45,6 +46,9 @@ class Library(Protocol):
 
     def clip_(self, array: Any, bound: float) -> None:
         """Clip every value to [-bound, bound], in place."""
+
+    def graph(self, device: int) -> Graph:
+        """A CUDA graph that is yet to be captured."""
 
 
 def permuted(shape: Shape, order: Shape) -> tuple[Shape, Shape]:
@@ -98,6 +102,9 @@ class CuPy:
     def clip_(self, array: Any, bound: float) -> None:
         array.clip(-bound, bound, out=array)
 
+    def graph(self, device: int) -> Graph:
+        return CuPyGraph(device)
+
 
 class Torch:
     """Tensors of PyTorch, on its current stream, from its caching allocator."""
@@ -137,6 +144,9 @@ class Torch:
 
     def clip_(self, array: Any, bound: float) -> None:
         array.clamp_(-bound, bound)
+
+    def graph(self, device: int) -> Graph:
+        return TorchGraph(device)
 
 
 LIBRARIES: dict[str, Library] = {"cupy": CuPy(), "torch": Torch()}

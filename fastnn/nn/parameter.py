@@ -56,6 +56,10 @@ class Parameter:
         """Forget the gradient; nothing is filled, the next backward overwrites it."""
         self._has_grad = False
 
+    def written(self) -> None:
+        """A replayed CUDA graph has written the gradient, as the captured backward did."""
+        self._has_grad = True
+
     def bind(self, data: np.ndarray, grad: np.ndarray) -> None:
         """Move values and gradient into ``data`` and ``grad``, views of a flat buffer."""
         data[...] = self.data

@@ -17,6 +17,7 @@ from ..nn import CrossEntropyLoss, Module
 from ..optim import Optimizer
 from .callback import Callback, Logs, check_callbacks, load_callbacks, save_callbacks
 from .callbacks import ModelCheckpoint
+from .capture import CapturedSteps
 from .checkpoint import load_run, part, save_run
 from .history import History
 from .interrupt import Interrupt
@@ -57,6 +58,14 @@ class Trainer:
         Batches a step. The gradients of k batches are averaged over their samples, so that a step
         is that of one batch k times as large, but for BatchNorm, whose statistics stay a batch's.
         The last step of an epoch takes the batches that remain.
+    capture : bool
+        Of a model on a CUDA device: capture a step in a CUDA graph and replay it on the batches
+        that follow, bit for bit the same steps with one launch in place of hundreds. The third
+        batch in a row of one shape is captured; batches of another shape, the last of an epoch
+        say, run as without. A layer that changes takes a new capture. What a step computes from
+        must be on the device or one of: the batch, the optimizer's hyper-parameters, the random
+        streams of layers (:attr:`Module.rng`); other numbers of your own layers are those of the
+        capture, and a step that changes one is refused.
     progress : "auto", "bar", "lines" or "off"
         "auto" is a bar on a terminal or in a notebook and silence elsewhere.
 
@@ -71,7 +80,8 @@ class Trainer:
     ------
     ValueError
         The optimizer has none of the model's parameters, ``accumulate`` is not positive, or a
-        metric has the name of another column.
+        metric has the name of another column; ``capture`` on the CPU, or with ``max_norm`` or
+        ``accumulate``, for which the CPU has a part in each step.
     TypeError
         ``metrics`` is no mapping of functions.
     """
@@ -86,6 +96,7 @@ class Trainer:
         monitor: str | None = None,
         max_norm: float | None = None,
         accumulate: int = 1,
+        capture: bool = False,
         progress: str = "auto",
     ) -> None:
         if accumulate < 1:
@@ -104,6 +115,12 @@ class Trainer:
         default = "val_accuracy" if "accuracy" in self.metrics else "val_loss"
         self.monitor = default if monitor is None else monitor
         self.max_norm, self.accumulate = max_norm, accumulate
+        if capture and (max_norm is not None or accumulate > 1):
+            raise ValueError(
+                "Trainer: capture takes steps of one batch without max_norm, got "
+                f"accumulate={accumulate}, max_norm={max_norm}"
+            )
+        self._captured = CapturedSteps(model, optimizer, self.loss) if capture else None
         self.progress = Progress(progress)
         self.history = History()
         self.epochs = self.steps_per_epoch = self._steps_read = 0
@@ -199,8 +216,14 @@ class Trainer:
         return logs["loss"], result.outputs
 
     def _update(self, batches: Iterable[Batch]) -> tuple[Logs, list[Result]]:
-        epoch = len(self.history.epochs) + 1
-        return update(self.model, self.optimizer, self.loss, batches, self.max_norm, epoch)
+        def run(given: Iterable[Batch]) -> tuple[Logs, list[Result]]:
+            epoch = len(self.history.epochs) + 1
+            return update(self.model, self.optimizer, self.loss, given, self.max_norm, epoch)
+
+        if self._captured is None:
+            return run(batches)
+        given = list(batches)
+        return self._captured.update(given[0], lambda: run(given)) if given else run(given)
 
     def evaluate(self, data: Data, *, batch_size: int = 256) -> dict[str, float]:
         """Mean loss and metrics over all of ``data``, in eval mode and without augmentation."""

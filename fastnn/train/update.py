@@ -74,11 +74,7 @@ def update(
         else:
             outputs = model(moved(x, place))
             value, gradient = loss(outputs, moved(y, place))
-        if np.ndim(value) != 0:
-            raise TypeError(
-                f"Trainer: loss must be a number, got an array of shape {np.shape(value)}; "
-                'has it reduction="none"?'
-            )
+        check_number(value)
         if place is None and not math.isfinite(value):
             model.release()
             raise _broken(optimizer, epoch, f"loss is {float(value)}", find_bad_output(model, x))
@@ -105,6 +101,15 @@ def update(
         raise _broken(optimizer, epoch, f"norm of the gradient is {norm}", find_bad_gradient(model))
     samples = sum(len(result.outputs) for result in results)
     return {"loss": mean, "lr": lr, "grad_norm": norm, "samples": samples}, results
+
+
+def check_number(loss: Any) -> None:
+    """Refuse a loss that is an array with axes."""
+    if np.ndim(loss) != 0:
+        raise TypeError(
+            f"Trainer: loss must be a number, got an array of shape {np.shape(loss)}; "
+            'has it reduction="none"?'
+        )
 
 
 def _broken(optimizer: Optimizer, epoch: int, what: str, why: str) -> FloatingPointError:

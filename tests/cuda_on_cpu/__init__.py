@@ -29,7 +29,9 @@ def compile_kernels(folder: Path) -> Path:
         return out
 
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(compile_one, sorted(SOURCES.glob("cuda/*.cu"))))
+        objects = list(
+            pool.map(compile_one, [*sorted(SOURCES.glob("cuda/*.cu")), HERE / "graphs.cc"])
+        )
     library = folder / "cuda_on_cpu.so"
     subprocess.run([compiler(), "-shared", *objects, "-o", library], check=True)
     return library

@@ -4,12 +4,14 @@ They stand in for CuPy's: the names are CuPy's, and nothing turns one into a Num
 accident. With FASTNN_TEST_CUDA=1 they are CuPy's, and the kernels run on the first CUDA device.
 """
 
+import ctypes
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastnn.cuda import _arrays, _libraries
+from fastnn.cuda import _arrays, _graphs, _libraries, _loading
 
 REAL = os.environ.get("FASTNN_TEST_CUDA", "0") not in ("", "0")
 NAME = "cupy" if REAL else "cuda_on_cpu"
@@ -18,6 +20,7 @@ xp: Any = __import__("cupy") if REAL else np
 GUARD = 256  # bytes on both sides of every array, which no kernel may touch
 PATTERN = 0xA5
 living: list[Any] = []
+captured: list[Any] | None = None  # what the graph that is being captured keeps alive
 waits: list[str] = []  # what made the CPU wait for the device
 
 
@@ -30,6 +33,8 @@ def guarded(shape: tuple[int, ...], dtype: Any, shift: int = 0) -> Any:
     start = GUARD + -(address + GUARD) % 64 + shift
     raw[:start] = PATTERN
     raw[start + size :] = PATTERN
+    if captured is not None:
+        captured.append(raw)
     living.append(raw[:start])
     living.append(raw[start + size :])
     return raw[start : start + size].view(dtype).reshape(shape)
@@ -41,6 +46,57 @@ def check_guards() -> None:
     living.clear()
     waits.clear()
     assert not broken, f"{broken} guards of arrays were written to"
+
+
+def run(work: Callable[[], Any]) -> None:
+    """Do something on the device: now, or whenever the graph that is being captured is launched."""
+    if captured is None:
+        work()
+    else:
+        captured.append(ctypes.CFUNCTYPE(None)(work))
+        device_runtime().note(captured[-1])
+
+
+def wait(what: str) -> None:
+    """The CPU waits for the device."""
+    if captured is not None:
+        raise RuntimeError(f"cudaErrorStreamCaptureUnsupported: {what}")
+    waits.append(what)
+
+
+def device_runtime() -> ctypes.CDLL:
+    """Functions of tests/cuda_on_cpu/graphs.cc."""
+    runtime = ctypes.CDLL(str(_loading.PATH))
+    runtime.end_capture.restype = ctypes.c_void_p
+    return runtime
+
+
+class Graph:
+    """What a library's graph is; see ``fastnn.cuda._graphs``."""
+
+    def __init__(self) -> None:
+        self.runtime, self.handle, self.kept = device_runtime(), None, []
+
+    def warm_up(self, work: Callable[[], Any]) -> Any:
+        return work()
+
+    def capture(self, work: Callable[[], Any]) -> Any:
+        global captured
+        captured = self.kept
+        self.runtime.begin_capture()
+        try:
+            with _graphs.capturing():
+                return work()
+        finally:
+            captured = None
+            self.handle = ctypes.c_void_p(self.runtime.end_capture())
+
+    def launch(self) -> None:
+        self.runtime.launch_graph(self.handle)
+
+    def __del__(self) -> None:
+        if self.handle is not None:
+            self.runtime.destroy_graph(self.handle)
 
 
 class Array:
@@ -58,13 +114,13 @@ class Array:
 
     def get(self) -> np.ndarray:
         """A copy on the CPU, of the same strides."""
-        waits.append(f"get {self.shape}")
+        wait(f"get {self.shape}")
         copy = np.empty_like(self.host)
         copy[...] = self.host
         return copy
 
     def __float__(self) -> float:
-        waits.append("float")
+        wait("float")
         return float(self.host)
 
     def __len__(self) -> int:
@@ -74,20 +130,22 @@ class Array:
         return Array(self.host[key])
 
     def __setitem__(self, key: Any, values: Any) -> None:
-        self.host[key] = plain(values)
+        given = plain(values)
+        run(lambda: self.host.__setitem__(key, given))
 
     def __iadd__(self, other: Any) -> "Array":
-        self.host += plain(other)
+        given = plain(other)
+        run(lambda: np.add(self.host, given, out=self.host))
         return self
 
     def __add__(self, other: Any) -> "Array":
-        return new(self.host + plain(other))
+        return computed(np.add, self.host, plain(other))
 
     def __sub__(self, other: Any) -> "Array":
-        return new(self.host - plain(other))
+        return computed(np.subtract, self.host, plain(other))
 
     def __mul__(self, other: Any) -> "Array":
-        return new(self.host * plain(other))
+        return computed(np.multiply, self.host, plain(other))
 
     def reshape(self, *shape: Any) -> "Array":
         return Array(self.host.reshape(*shape))
@@ -108,11 +166,17 @@ def plain(values: Any) -> Any:
     return values.host if isinstance(values, Array) else values
 
 
+def computed(f: Callable[..., Any], *given: Any) -> Array:
+    """A guarded array, in C order, of what the function gives."""
+    like = f(*given)
+    made = guarded(like.shape, like.dtype)
+    run(lambda: made.__setitem__(..., f(*given)))
+    return Array(made)
+
+
 def new(host: np.ndarray) -> Array:
     """A guarded array of these values in C order."""
-    made = guarded(host.shape, host.dtype)
-    made[...] = host
-    return Array(made)
+    return computed(np.array, host)
 
 
 class Library:
@@ -133,6 +197,7 @@ class Library:
 
     def asarray(self, host: np.ndarray, device: int) -> Array:
         assert type(host) is np.ndarray and host.flags.c_contiguous
+        assert captured is None, "host memory in a graph"
         return new(host)
 
     def copy(self, array: Array) -> Array:
@@ -145,7 +210,10 @@ class Library:
         return array.transpose(axes)
 
     def clip_(self, array: Array, bound: float) -> None:
-        array.host.clip(-bound, bound, out=array.host)
+        run(lambda: array.host.clip(-bound, bound, out=array.host))
+
+    def graph(self, device: int) -> Graph:
+        return Graph()
 
 
 class GuardedCuPy(_libraries.CuPy):

@@ -45,12 +45,27 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
   return *value = attribute == cudaDevAttrMultiProcessorCount ? 3 : 512, cudaSuccess;
 }
 inline const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
+
+namespace cuda_on_cpu {
+// What a capture notes in place of running it. A launch is noted with copies of its arguments, as CUDA does it.
+using Graph = std::vector<std::function<void()>>;
+inline Graph* capturing = nullptr;
+inline cudaError_t submit(const std::function<void()>& work) {
+  if (capturing)
+    capturing->push_back(work);
+  else
+    work();
+  return cudaSuccess;
+}
+}  // namespace cuda_on_cpu
+
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  return std::memcpy(to, from, bytes), cudaSuccess;
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+  if (cuda_on_cpu::capturing && kind != cudaMemcpyDeviceToDevice) return cudaErrorInvalidValue;
+  return cuda_on_cpu::submit([=] { std::memcpy(to, from, bytes); });
 }
 inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
-  return std::memset(to, value, bytes), cudaSuccess;
+  return cuda_on_cpu::submit([=] { std::memset(to, value, bytes); });
 }
 
 namespace cuda_on_cpu {
@@ -165,6 +180,11 @@ T exchange(T value, unsigned from) {
 }  // namespace cuda_on_cpu
 
 inline void emulate(unsigned blocks, unsigned threads, size_t shared_bytes, const std::function<void()>& body) {
+  if (cuda_on_cpu::capturing) {
+    cuda_on_cpu::Graph& graph = *cuda_on_cpu::capturing;
+    graph.push_back([=] { emulate(blocks, threads, shared_bytes, body); });
+    return;
+  }
   const std::lock_guard<std::mutex> lock(cuda_on_cpu::one_kernel_at_a_time);
   if (blocks == 0 || threads == 0 || threads > 1024 || shared_bytes > (227 << 10)) {
     std::fprintf(stderr, "cuda_on_cpu: a launch of %u blocks of %u threads\n", blocks, threads);
