@@ -4,6 +4,7 @@ The extension calls :func:`describe`, :func:`library_and_stream`, :func:`reshape
 libraries' ``empty``. A library whose array is at hand has been imported.
 """
 
+import importlib
 import sys
 from typing import Any, Protocol
 
@@ -11,7 +12,14 @@ import numpy as np
 
 from ._loading import load
 
-__all__ = ["LIBRARIES", "Library", "describe", "library_and_stream", "library_of", "reshaped"]
+__all__ = [
+    "LIBRARIES",
+    "Library",
+    "describe",
+    "library_and_stream",
+    "library_of",
+    "reshaped",
+]
 
 Shape = tuple[int, ...]
 
@@ -26,7 +34,10 @@ class Library(Protocol):
         """The address of the current stream of a device."""
 
     def empty(self, shape: Shape, order: Shape, dtype: str, device: int) -> Any:
-        """A new array, dense in memory in this order of its axes; dtype as in NumPy's ``"f4"``."""
+        """A new array, dense in memory in this order of its axes.
+
+        dtype is as in NumPy's ``"f4"``; ``"V2"`` is bfloat16.
+        """
 
     def zeros(self, size: int, dtype: str, device: int) -> Any:
         """A new array of one axis, whose memory is aligned to 64 bytes or more."""
@@ -55,7 +66,14 @@ def permuted(shape: Shape, order: Shape) -> tuple[Shape, Shape]:
     return tuple(shape[axis] for axis in order), tuple(inverse)
 
 
-TORCH_KINDS = {"f2": "float16", "f4": "float32", "f8": "float64", "u1": "uint8", "i8": "int64"}
+TORCH_KINDS = {
+    "f2": "float16",
+    "V2": "bfloat16",
+    "f4": "float32",
+    "f8": "float64",
+    "u1": "uint8",
+    "i8": "int64",
+}
 
 
 class CuPy:
@@ -73,7 +91,8 @@ class CuPy:
         cupy: Any = sys.modules["cupy"]
         sizes, back = permuted(shape, order)
         with cupy.cuda.Device(device):
-            return cupy.empty(sizes, dtype).transpose(back)
+            kind = importlib.import_module("ml_dtypes").bfloat16 if dtype == "V2" else dtype
+            return cupy.empty(sizes, kind).transpose(back)
 
     def zeros(self, size: int, dtype: str, device: int) -> Any:
         cupy: Any = sys.modules["cupy"]
