@@ -1,7 +1,7 @@
 """How fastnn works beside the array libraries of CUDA: it allocates through them, on their stream.
 
-The extension calls :func:`describe`, :func:`library_and_stream`, :func:`reshaped` and the
-libraries' ``empty``. A library whose array is at hand has been imported.
+The extension calls :func:`describe`, :func:`capsule_of`, :func:`library_and_stream`,
+:func:`reshaped` and the libraries' ``empty``. A library whose array is at hand has been imported.
 """
 
 import importlib
@@ -15,6 +15,7 @@ from ._loading import load
 __all__ = [
     "LIBRARIES",
     "Library",
+    "capsule_of",
     "describe",
     "library_and_stream",
     "library_of",
@@ -161,29 +162,66 @@ class Torch:
 LIBRARIES: dict[str, Library] = {"cupy": CuPy(), "torch": Torch()}
 
 
+CUDA_KINDS = (2, 13)  # DLPack's device types: CUDA, CUDA's managed memory
+
+
+def module_of(array: Any) -> str:
+    return type(array).__module__.partition(".")[0]
+
+
 def library_of(array: Any) -> Library:
     """The library that an array comes from."""
-    name = type(array).__module__.partition(".")[0]
+    name = module_of(array)
     if name not in LIBRARIES:
         known = " or ".join(sorted(LIBRARIES))
-        raise TypeError(f"CUDA arrays must come from {known}, got {name}.{type(array).__name__}")
+        raise TypeError(
+            f"the first CUDA array must come from {known}, whose arrays can be made here, "
+            f"got {name}.{type(array).__name__}"
+        )
     return LIBRARIES[name]
 
 
 def describe(array: Any) -> tuple[str, Shape, Shape | None, int, bool, int] | None:
     """dtype, shape, strides in bytes, address, writable and device of a CUDA array.
 
-    None for whatever has no ``__cuda_array_interface__``.
+    None for whatever has no ``__cuda_array_interface__``, or one that cannot name the dtype, and
+    for what DLPack describes better: arrays of a library that is not known here.
     """
     if isinstance(array, type):
         return None
-    interface = getattr(array, "__cuda_array_interface__", None)
+    if module_of(array) not in LIBRARIES and hasattr(array, "__dlpack_device__"):
+        return None
+    try:
+        interface = getattr(array, "__cuda_array_interface__", None)
+    except (KeyError, TypeError):
+        return None
     if interface is None:
         return None
     pointer, read_only = interface["data"]
     device = library_of(array).device(array)
     strides = interface.get("strides")
     return interface["typestr"], tuple(interface["shape"]), strides, pointer, not read_only, device
+
+
+def capsule_of(array: Any, stream: int | None) -> tuple[Any, int, bool] | None:
+    """The DLPack capsule of a CUDA array, its device, and whether it may be written to.
+
+    None for whatever is not on a CUDA device. ``stream`` is the one that will use the memory, None
+    the current one of the array's library.
+    """
+    if isinstance(array, type) or not hasattr(array, "__dlpack_device__"):
+        return None
+    kind, device = array.__dlpack_device__()
+    if int(kind) not in CUDA_KINDS:
+        return None
+    if stream is None:
+        stream = library_of(array).stream(device)
+    stream = stream or 1  # the default stream, in DLPack's numbers
+    try:
+        capsule = array.__dlpack__(stream=stream, max_version=(1, 0))
+    except TypeError:  # from before versions
+        capsule = array.__dlpack__(stream=stream)
+    return capsule, int(device), module_of(array) in LIBRARIES
 
 
 def library_and_stream(array: Any, device: int) -> tuple[Library, int]:

@@ -29,7 +29,7 @@ py::array as_numpy(const View& view, py::handle array) {
       constexpr int kCpu = 1, kCpuPinned = 3;
       const int device = py::int_(py::object(array.attr("__dlpack_device__")()[py::int_(0)])).cast<int>();
       if (device != kCpu && device != kCpuPinned)
-        fail_value(op, name, "on the CPU, or a CUDA array with __cuda_array_interface__",
+        fail_value(op, name, "on the CPU or on a CUDA device",
                    type + " on DLPack device type " + std::to_string(device));
       return py::module_::import("numpy").attr("from_dlpack")(array);
     }
