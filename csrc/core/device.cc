@@ -12,7 +12,7 @@ namespace {
 // What csrc/cuda/registry.cu exports.
 struct Library {
   const char* (*problem)();  // why no device can be used, or null
-  void* (*kernel)(const char* name, int64_t element_bytes);
+  void* (*kernel)(const char* name, Element element);
   void (*enter)(int device, void* stream);
   void (*offer_cublas_lt)(const char* const* paths, int count);                  // exported by csrc/cuda/cublas_lt.cu
   void (*offer_cudnn)(const char* const* paths, int count, int64_t least_work);  // by csrc/cuda/cudnn.cu
@@ -39,7 +39,7 @@ std::string load_device_library(const char* path) {
     if (!handle) return dlerror();
     Library library{};
     library.problem = reinterpret_cast<const char* (*)()>(dlsym(handle, "fastnn_cuda_problem"));
-    library.kernel = reinterpret_cast<void* (*)(const char*, int64_t)>(dlsym(handle, "fastnn_cuda_kernel"));
+    library.kernel = reinterpret_cast<void* (*)(const char*, Element)>(dlsym(handle, "fastnn_cuda_kernel"));
     library.enter = reinterpret_cast<void (*)(int, void*)>(dlsym(handle, "fastnn_cuda_enter"));
     library.offer_cublas_lt =
         reinterpret_cast<void (*)(const char* const*, int)>(dlsym(handle, "fastnn_cuda_offer_cublas_lt"));
@@ -92,8 +92,8 @@ void use_step_inputs(StepInputs* inputs) {
 }
 void send_step_inputs(const StepInputs& inputs) { g_library.send_step_inputs(&inputs); }
 
-void* find_device_kernel(const char* name, int64_t element_bytes) {
-  void* kernel = g_library.kernel ? g_library.kernel(name, element_bytes) : nullptr;
+void* find_device_kernel(const char* name, Element element) {
+  void* kernel = g_library.kernel ? g_library.kernel(name, element) : nullptr;
   if (!kernel) throw std::runtime_error(std::string(name) + " has no CUDA kernel for this dtype");
   return kernel;
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/storage.h"
+
 namespace fastnn {
 
 // Loads the library; says why it cannot be used, or nothing.
@@ -29,7 +31,7 @@ void enter_device(int device, void* stream);
 void leave_device();
 bool on_device();
 
-// The address of a kernel for elements of this size; throws std::runtime_error if there is none.
-void* find_device_kernel(const char* name, int64_t element_bytes);
+// The address of a kernel for elements of this type; throws std::runtime_error if there is none.
+void* find_device_kernel(const char* name, Element element);
 
 }  // namespace fastnn

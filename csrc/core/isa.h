@@ -36,36 +36,43 @@ Isa count_kernel_call();  // notes one call on the active target and returns it
 }  // namespace fastnn
 
 // FASTNN_KERNEL(void, relu, ReluArgs) declares `void relu(const ReluArgs<T>&)` for float and double in
-// every target's namespace. Outside the kernels' objects it also defines the dispatcher of that name; CUDA's
-// kernels are looked up by name in a library that need not be there.
+// every target's namespace, on CUDA for float16 and bfloat16 too. Outside the kernels' objects it also defines the
+// dispatcher of that name; CUDA's kernels are looked up by name in a library that need not be there.
 #define FASTNN_KERNEL_IN(isa, Ret, name, Args) \
   namespace isa {                              \
   Ret name(const Args<float>&);                \
   Ret name(const Args<double>&);               \
   }
 #if defined(FASTNN_TARGET_CUDA)
-#define FASTNN_KERNEL(Ret, name, Args) FASTNN_KERNEL_IN(cuda, Ret, name, Args)
+#define FASTNN_KERNEL(Ret, name, Args)    \
+  FASTNN_KERNEL_IN(cuda, Ret, name, Args) \
+  namespace cuda {                        \
+  Ret name(const Args<Float16>&);         \
+  Ret name(const Args<Bfloat16>&);        \
+  }
 #elif defined(FASTNN_ISA)
 #define FASTNN_KERNEL(Ret, name, Args) FASTNN_EACH_ISA(FASTNN_KERNEL_IN, Ret, name, Args)
 #else
 #define FASTNN_KERNEL_CASE(isa, Ret, name, Args) \
   case Isa::isa:                                 \
-    return isa::name(args);
-#define FASTNN_KERNEL(Ret, name, Args)                                                            \
-  FASTNN_EACH_ISA(FASTNN_KERNEL_IN, Ret, name, Args)                                              \
-  template <class T>                                                                              \
-  inline Ret name(const Args<T>& args) {                                                          \
-    switch (count_kernel_call()) {                                                                \
-      FASTNN_EACH_ISA(FASTNN_KERNEL_CASE, Ret, name, Args)                                        \
-      case Isa::cuda: {                                                                           \
-        using Kernel = Ret (*)(const Args<T>&);                                                   \
-        static const auto kernel =                                                                \
-            reinterpret_cast<Kernel>(find_device_kernel(#name, static_cast<int64_t>(sizeof(T)))); \
-        return kernel(args);                                                                      \
-      }                                                                                           \
-      case Isa::count:                                                                            \
-        break;                                                                                    \
-    }                                                                                             \
-    __builtin_unreachable();                                                                      \
+    if constexpr (kHalf<T>)                      \
+      break;                                     \
+    else                                         \
+      return isa::name(args);
+#define FASTNN_KERNEL(Ret, name, Args)                                                               \
+  FASTNN_EACH_ISA(FASTNN_KERNEL_IN, Ret, name, Args)                                                 \
+  template <class T>                                                                                 \
+  inline Ret name(const Args<T>& args) {                                                             \
+    switch (count_kernel_call()) {                                                                   \
+      FASTNN_EACH_ISA(FASTNN_KERNEL_CASE, Ret, name, Args)                                           \
+      case Isa::cuda: {                                                                              \
+        using Kernel = Ret (*)(const Args<T>&);                                                      \
+        static const auto kernel = reinterpret_cast<Kernel>(find_device_kernel(#name, kElement<T>)); \
+        return kernel(args);                                                                         \
+      }                                                                                              \
+      case Isa::count:                                                                               \
+        break;                                                                                       \
+    }                                                                                                \
+    __builtin_unreachable();                                                                         \
   }
 #endif

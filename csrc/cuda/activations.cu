@@ -25,22 +25,19 @@ struct EluFromInput {
 
 template <class T>
 void forward(const ActivationArgs<T>& a) {
-  with_activation(a.kind, [&]<Activation A>() { map(a.n, a.y, Forward<A, T>{a.parameter}, a.x); });
+  with_activation(a.kind, [&]<Activation A>() { map(a.n, a.y, Forward<A, Compute<T>>{a.parameter}, a.x); });
 }
 
 template <class T>
 void backward(const ActivationBackwardArgs<T>& a) {
-  if (a.kind == Activation::elu && !a.from_output) return map(a.n, a.dx, EluFromInput<T>{a.parameter}, a.dy, a.saved);
-  with_activation(a.kind, [&]<Activation A>() { map(a.n, a.dx, Backward<A, T>{a.parameter}, a.dy, a.saved); });
+  if (a.kind == Activation::elu && !a.from_output)
+    return map(a.n, a.dx, EluFromInput<Compute<T>>{a.parameter}, a.dy, a.saved);
+  with_activation(a.kind, [&]<Activation A>() { map(a.n, a.dx, Backward<A, Compute<T>>{a.parameter}, a.dy, a.saved); });
 }
 
 }  // namespace
 
-void activation_forward(const ActivationArgs<float>& a) { forward(a); }
-void activation_forward(const ActivationArgs<double>& a) { forward(a); }
-void activation_backward(const ActivationBackwardArgs<float>& a) { backward(a); }
-void activation_backward(const ActivationBackwardArgs<double>& a) { backward(a); }
-FASTNN_CUDA_KERNEL(void, activation_forward, ActivationArgs)
-FASTNN_CUDA_KERNEL(void, activation_backward, ActivationBackwardArgs)
+FASTNN_CUDA_STORAGE_KERNEL(void, activation_forward, ActivationArgs, forward)
+FASTNN_CUDA_STORAGE_KERNEL(void, activation_backward, ActivationBackwardArgs, backward)
 
 }  // namespace fastnn::cuda

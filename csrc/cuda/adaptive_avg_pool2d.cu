@@ -25,20 +25,20 @@ inline Cut cut_of(int64_t pieces, int piece_bytes, int64_t pixels) {
 
 template <int V, class T>
 __global__ void forward_kernel(Args<T> a, Cut cut) {
-  __shared__ Piece<T, V> sums[kThreads];
+  __shared__ Piece<Compute<T>, V> sums[kThreads];
   const int thread = static_cast<int>(threadIdx.x), lane = thread % cut.lanes;
   const int group = thread / cut.lanes % cut.groups, units = kThreads / (cut.lanes * cut.groups);
   const int64_t unit = static_cast<int64_t>(blockIdx.x) * units + thread / (cut.lanes * cut.groups);
   const int64_t output = unit / cut.tiles, c = (unit % cut.tiles * cut.lanes + lane) * V;
   const bool real = output < a.n * a.oh * a.ow && c < a.c;
   const Part rows = part(output / a.ow % a.oh, a.oh, a.ih), columns = part(output % a.ow, a.ow, a.iw);
-  Piece<T, V> sum{};
+  Piece<Compute<T>, V> sum{};
   if (real) {
     const T* corner = a.x + ((output / (a.oh * a.ow) * a.ih + rows.begin) * a.iw + columns.begin) * a.c + c;
     const int64_t count = columns.size(), down = cut.groups / count, right = cut.groups % count;
     int64_t i = group / count, j = group % count;
     while (i < rows.size()) {
-      const Piece<T, V> x = read_piece<V>(corner + (i * a.iw + j) * a.c);
+      const Piece<Compute<T>, V> x = read_piece<V>(corner + (i * a.iw + j) * a.c);
       for (int v = 0; v < V; ++v) sum.at[v] += x.at[v];
       i += down, j += right;
       if (j >= count) ++i, j -= count;
@@ -48,13 +48,13 @@ __global__ void forward_kernel(Args<T> a, Cut cut) {
     sums[thread] = sum;
     __syncthreads();
     if (group < half) {
-      const Piece<T, V>& other = sums[thread + half * cut.lanes];
+      const Piece<Compute<T>, V>& other = sums[thread + half * cut.lanes];
       for (int v = 0; v < V; ++v) sum.at[v] += other.at[v];
     }
     __syncthreads();
   }
   if (!real || group > 0) return;
-  const T area = static_cast<T>(rows.size() * columns.size());
+  const auto area = static_cast<Compute<T>>(rows.size() * columns.size());
   for (int v = 0; v < V; ++v) sum.at[v] = sum.at[v] / area;
   write_piece(a.y + output * a.c + c, sum);
 }
@@ -77,11 +77,11 @@ struct Backward {
 
   __device__ void operator()(int64_t image, int64_t h, int64_t w, int64_t c, int64_t index) const {
     const Part ps = parts_of(h, a.oh, a.ih), qs = parts_of(w, a.ow, a.iw);
-    Piece<T, V> sum{};
+    Piece<Compute<T>, V> sum{};
     for (int64_t p = ps.begin; p < ps.end; ++p)
       for (int64_t q = qs.begin; q < qs.end; ++q) {
-        const T area = static_cast<T>(part(p, a.oh, a.ih).size() * part(q, a.ow, a.iw).size());
-        const Piece<T, V> dy = read_piece<V>(a.dy + ((image * a.oh + p) * a.ow + q) * a.c + c);
+        const auto area = static_cast<Compute<T>>(part(p, a.oh, a.ih).size() * part(q, a.ow, a.iw).size());
+        const Piece<Compute<T>, V> dy = read_piece<V>(a.dy + ((image * a.oh + p) * a.ow + q) * a.c + c);
         for (int v = 0; v < V; ++v) sum.at[v] += dy.at[v] / area;
       }
     write_piece(a.dx + index, sum);
@@ -96,17 +96,10 @@ void backward(const AdaptiveAvgPool2dBackwardArgs<T>& a) {
 
 }  // namespace
 
-int64_t adaptive_avg_pool2d_workspace(const Args<float>&) { return 0; }
-int64_t adaptive_avg_pool2d_workspace(const Args<double>&) { return 0; }
-void adaptive_avg_pool2d_forward(const Args<float>& a) { forward(a); }
-void adaptive_avg_pool2d_forward(const Args<double>& a) { forward(a); }
-int64_t adaptive_avg_pool2d_input_gradient_workspace(const AdaptiveAvgPool2dBackwardArgs<float>&) { return 0; }
-int64_t adaptive_avg_pool2d_input_gradient_workspace(const AdaptiveAvgPool2dBackwardArgs<double>&) { return 0; }
-void adaptive_avg_pool2d_input_gradient(const AdaptiveAvgPool2dBackwardArgs<float>& a) { backward(a); }
-void adaptive_avg_pool2d_input_gradient(const AdaptiveAvgPool2dBackwardArgs<double>& a) { backward(a); }
-FASTNN_CUDA_KERNEL(int64_t, adaptive_avg_pool2d_workspace, AdaptiveAvgPool2dArgs)
-FASTNN_CUDA_KERNEL(void, adaptive_avg_pool2d_forward, AdaptiveAvgPool2dArgs)
-FASTNN_CUDA_KERNEL(int64_t, adaptive_avg_pool2d_input_gradient_workspace, AdaptiveAvgPool2dBackwardArgs)
-FASTNN_CUDA_KERNEL(void, adaptive_avg_pool2d_input_gradient, AdaptiveAvgPool2dBackwardArgs)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, adaptive_avg_pool2d_workspace, AdaptiveAvgPool2dArgs, no_workspace)
+FASTNN_CUDA_STORAGE_KERNEL(void, adaptive_avg_pool2d_forward, AdaptiveAvgPool2dArgs, forward)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, adaptive_avg_pool2d_input_gradient_workspace, AdaptiveAvgPool2dBackwardArgs,
+                           no_workspace)
+FASTNN_CUDA_STORAGE_KERNEL(void, adaptive_avg_pool2d_input_gradient, AdaptiveAvgPool2dBackwardArgs, backward)
 
 }  // namespace fastnn::cuda

@@ -11,13 +11,11 @@ struct Sum {
 
 template <class T>
 void sum(const AddArgs<T>& a) {
-  map(a.n, a.y, Sum<T>{}, a.x, a.other);
+  map(a.n, a.y, Sum<Compute<T>>{}, a.x, a.other);
 }
 
 }  // namespace
 
-void add(const AddArgs<float>& a) { sum(a); }
-void add(const AddArgs<double>& a) { sum(a); }
-FASTNN_CUDA_KERNEL(void, add, AddArgs)
+FASTNN_CUDA_STORAGE_KERNEL(void, add, AddArgs, sum)
 
 }  // namespace fastnn::cuda

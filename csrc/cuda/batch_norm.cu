@@ -31,23 +31,28 @@ GroupNormBackwardArgs<T> one_image(const BatchNormBackwardArgs<T>& a) {
   return b;
 }
 
+template <class Args>
+int64_t workspace(const Args& a) {
+  return group_norm_workspace(one_image(a));
+}
+template <class Args>
+void forward(const Args& a) {
+  group_norm_forward(one_image(a));
+}
+template <class Args>
+int64_t backward_workspace(const Args& a) {
+  return group_norm_backward_workspace(one_image(a));
+}
+template <class Args>
+void backward(const Args& a) {
+  group_norm_backward(one_image(a));
+}
+
 }  // namespace
 
-int64_t batch_norm_workspace(const BatchNormArgs<float>& a) { return group_norm_workspace(one_image(a)); }
-int64_t batch_norm_workspace(const BatchNormArgs<double>& a) { return group_norm_workspace(one_image(a)); }
-void batch_norm_forward(const BatchNormArgs<float>& a) { group_norm_forward(one_image(a)); }
-void batch_norm_forward(const BatchNormArgs<double>& a) { group_norm_forward(one_image(a)); }
-int64_t batch_norm_backward_workspace(const BatchNormBackwardArgs<float>& a) {
-  return group_norm_backward_workspace(one_image(a));
-}
-int64_t batch_norm_backward_workspace(const BatchNormBackwardArgs<double>& a) {
-  return group_norm_backward_workspace(one_image(a));
-}
-void batch_norm_backward(const BatchNormBackwardArgs<float>& a) { group_norm_backward(one_image(a)); }
-void batch_norm_backward(const BatchNormBackwardArgs<double>& a) { group_norm_backward(one_image(a)); }
-FASTNN_CUDA_KERNEL(int64_t, batch_norm_workspace, BatchNormArgs)
-FASTNN_CUDA_KERNEL(void, batch_norm_forward, BatchNormArgs)
-FASTNN_CUDA_KERNEL(int64_t, batch_norm_backward_workspace, BatchNormBackwardArgs)
-FASTNN_CUDA_KERNEL(void, batch_norm_backward, BatchNormBackwardArgs)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, batch_norm_workspace, BatchNormArgs, workspace)
+FASTNN_CUDA_STORAGE_KERNEL(void, batch_norm_forward, BatchNormArgs, forward)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, batch_norm_backward_workspace, BatchNormBackwardArgs, backward_workspace)
+FASTNN_CUDA_STORAGE_KERNEL(void, batch_norm_backward, BatchNormBackwardArgs, backward)
 
 }  // namespace fastnn::cuda

@@ -47,7 +47,7 @@ __global__ void map_digits_kernel(int64_t packs, int64_t n, Sizes sizes, Digits 
       Digits d = at;
 #pragma unroll
       for (int k = 0; k < kPack<T>; ++k) {
-        out.at[k] = f(d, in.at[k]...);
+        out.at[k] = static_cast<T>(f(d, in.at[k]...));
         sizes.next(d);
       }
     };
@@ -55,7 +55,7 @@ __global__ void map_digits_kernel(int64_t packs, int64_t n, Sizes sizes, Digits 
     reinterpret_cast<Pack<T>*>(y)[i] = out;
     sizes.advance(at, pack_step);
   }
-  for (int64_t i = packs * kPack<T> + thread; i < n; i += step) y[i] = f(sizes.of(i), x[i]...);
+  for (int64_t i = packs * kPack<T> + thread; i < n; i += step) y[i] = static_cast<T>(f(sizes.of(i), x[i]...));
 }
 
 // y[i] = f(digits of i, x1[i], ...) for i in [0, n).

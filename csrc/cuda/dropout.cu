@@ -1,6 +1,7 @@
 #include "core/philox.h"
 #include "cuda/digits.cuh"
 #include "cuda/step_inputs.h"
+#include "cuda/values.cuh"
 #include "ops/dropout.h"
 
 namespace fastnn::cuda {
@@ -39,22 +40,23 @@ StepNumbers<StreamPosition> drawn(uint64_t seed, uint64_t offset, uint64_t thres
 
 template <class T>
 __global__ void dropout_kernel(StepNumbers<StreamPosition> draw, bool aligned, DropoutArgs<T> a) {
-  constexpr int kPacks = 4 / kPack<T>;
+  using Four = Values < T, kPack<T><4 ? kPack<T> : 4>;  // or two
+  constexpr int kWidth = sizeof(Four) / sizeof(T), kPacks = 4 / kWidth;
   const Quads quads(a.n, draw.get());
   aligned = aligned && quads.skip == 0;
   const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t q = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; q < quads.count; q += step) {
     const int64_t first = 4 * q - quads.skip;
     const bool whole = aligned && first + 4 <= a.n;
-    Pack<T> v[kPacks];
+    Four v[kPacks];
 #pragma unroll
     for (int p = 0; p < kPacks; ++p) {
       if (whole) {
-        v[p] = reinterpret_cast<const Pack<T>*>(a.x + first)[p];
+        v[p] = reinterpret_cast<const Four*>(a.x + first)[p];
       } else {
 #pragma unroll
-        for (int k = 0; k < kPack<T>; ++k) {
-          const int64_t i = first + p * kPack<T> + k;
+        for (int k = 0; k < kWidth; ++k) {
+          const int64_t i = first + p * kWidth + k;
           v[p].at[k] = i >= 0 && i < a.n ? a.x[i] : T{0};
         }
       }
@@ -64,16 +66,16 @@ __global__ void dropout_kernel(StepNumbers<StreamPosition> draw, bool aligned, D
 #pragma unroll
     for (int p = 0; p < kPacks; ++p) {
 #pragma unroll
-      for (int k = 0; k < kPack<T>; ++k) {
-        const T scaled = v[p].at[k] * a.scale, kept = a.affine ? scaled + a.shift : scaled;
-        v[p].at[k] = words[p * kPack<T> + k] < a.threshold ? a.dropped : kept;
+      for (int k = 0; k < kWidth; ++k) {
+        const Compute<T> scaled = v[p].at[k] * a.scale, kept = a.affine ? scaled + a.shift : scaled;
+        v[p].at[k] = static_cast<T>(words[p * kWidth + k] < a.threshold ? a.dropped : kept);
       }
       if (whole) {
-        reinterpret_cast<Pack<T>*>(a.y + first)[p] = v[p];
+        reinterpret_cast<Four*>(a.y + first)[p] = v[p];
       } else {
 #pragma unroll
-        for (int k = 0; k < kPack<T>; ++k) {
-          const int64_t i = first + p * kPack<T> + k;
+        for (int k = 0; k < kWidth; ++k) {
+          const int64_t i = first + p * kWidth + k;
           if (i >= 0 && i < a.n) a.y[i] = v[p].at[k];
         }
       }
@@ -85,9 +87,8 @@ template <class T>
 void drop(const DropoutArgs<T>& a) {
   if (a.n == 0) return;
   const uintptr_t addresses = reinterpret_cast<uintptr_t>(a.x) | reinterpret_cast<uintptr_t>(a.y);
-  const bool aligned = addresses % sizeof(Pack<T>) == 0;
   const auto draw = drawn(a.seed, a.offset, a.threshold);
-  FASTNN_LAUNCH(dropout_kernel<T>, blocks_for(a.n), kThreads, 0, draw, aligned, a);
+  FASTNN_LAUNCH(dropout_kernel<T>, blocks_for(a.n), kThreads, 0, draw, addresses % 16 == 0, a);
 }
 
 // The factors, 0 or scale, of every channel of every image.
@@ -118,28 +119,23 @@ struct ScaleChannel {
 
 template <class T>
 int64_t channel_bytes(const ChannelDropoutArgs<T>& a) {
-  return a.images * a.channels * static_cast<int64_t>(sizeof(T));
+  return a.images * a.channels * static_cast<int64_t>(sizeof(Compute<T>));
 }
 
 template <class T>
 void drop_channels(const ChannelDropoutArgs<T>& a) {
+  using C = Compute<T>;
   const int64_t channels = a.images * a.channels;
-  T* factors = static_cast<T*>(a.workspace);
+  C* factors = static_cast<C*>(a.workspace);
   const auto draw = drawn(a.seed, a.offset, a.threshold);
-  FASTNN_LAUNCH(factors_kernel<T>, blocks_for(channels), kThreads, 0, draw, channels, a.threshold, a.scale, factors);
-  map_digits(channels * a.rows, Sizes{a.rows, a.channels}, a.y, ScaleChannel<T>{a.channels, factors}, a.x);
+  FASTNN_LAUNCH(factors_kernel<C>, blocks_for(channels), kThreads, 0, draw, channels, a.threshold, a.scale, factors);
+  map_digits(channels * a.rows, Sizes{a.rows, a.channels}, a.y, ScaleChannel<C>{a.channels, factors}, a.x);
 }
 
 }  // namespace
 
-void dropout_forward(const DropoutArgs<float>& a) { drop(a); }
-void dropout_forward(const DropoutArgs<double>& a) { drop(a); }
-int64_t channel_dropout_workspace(const ChannelDropoutArgs<float>& a) { return channel_bytes(a); }
-int64_t channel_dropout_workspace(const ChannelDropoutArgs<double>& a) { return channel_bytes(a); }
-void channel_dropout_forward(const ChannelDropoutArgs<float>& a) { drop_channels(a); }
-void channel_dropout_forward(const ChannelDropoutArgs<double>& a) { drop_channels(a); }
-FASTNN_CUDA_KERNEL(void, dropout_forward, DropoutArgs)
-FASTNN_CUDA_KERNEL(int64_t, channel_dropout_workspace, ChannelDropoutArgs)
-FASTNN_CUDA_KERNEL(void, channel_dropout_forward, ChannelDropoutArgs)
+FASTNN_CUDA_STORAGE_KERNEL(void, dropout_forward, DropoutArgs, drop)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, channel_dropout_workspace, ChannelDropoutArgs, channel_bytes)
+FASTNN_CUDA_STORAGE_KERNEL(void, channel_dropout_forward, ChannelDropoutArgs, drop_channels)
 
 }  // namespace fastnn::cuda

@@ -21,15 +21,15 @@ __global__ void map_kernel(int64_t packs, int64_t n, T* y, F f, const Inputs*...
     Pack<T> out;
     const auto combine = [&](const auto&... in) {
 #pragma unroll
-      for (int k = 0; k < kPack<T>; ++k) out.at[k] = f(in.at[k]...);
+      for (int k = 0; k < kPack<T>; ++k) out.at[k] = static_cast<T>(f(in.at[k]...));
     };
     combine(reinterpret_cast<const Pack<T>*>(x)[i]...);
     reinterpret_cast<Pack<T>*>(y)[i] = out;
   }
-  for (int64_t i = packs * kPack<T> + thread; i < n; i += step) y[i] = f(x[i]...);
+  for (int64_t i = packs * kPack<T> + thread; i < n; i += step) y[i] = static_cast<T>(f(x[i]...));
 }
 
-// y[i] = f(x1[i], x2[i], ...) for i in [0, n).
+// y[i] = f(x1[i], x2[i], ...), f of what T is computed with, for i in [0, n).
 template <class T, class F, class... Inputs>
 void map(int64_t n, T* y, const F& f, const Inputs*... x) {
   if (n == 0) return;

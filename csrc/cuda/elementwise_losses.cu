@@ -12,16 +12,17 @@ using Args = ElementwiseLossArgs<T>;
 // The sum of the losses of the V elements from i on.
 template <ElementwiseLoss L, int V, class T>
 __device__ double put_piece(const Args<T>& a, int64_t i) {
-  Piece<T, V> weight, pos_weight, dx, losses;
-  const Piece<T, V> x = read_piece<V>(a.x + i), target = read_piece<V>(a.target + i);
+  using C = Compute<T>;
+  Piece<C, V> weight, pos_weight, dx, losses;
+  const Piece<C, V> x = read_piece<V>(a.x + i), target = read_piece<V>(a.target + i);
   for (int v = 0; v < V; ++v) weight.at[v] = pos_weight.at[v] = 1;
   if constexpr (L == ElementwiseLoss::bce_with_logits) {
     if (a.weight) weight = read_piece<V>(a.weight + i);
     if (a.pos_weight) pos_weight = read_piece<V>(a.pos_weight + i);
   }
-  T sum = 0;
+  C sum = 0;
   for (int v = 0; v < V; ++v) {
-    const auto r = loss_and_slope<L, T>(x.at[v], target.at[v], weight.at[v], pos_weight.at[v], a.delta);
+    const auto r = loss_and_slope<L, C>(x.at[v], target.at[v], weight.at[v], pos_weight.at[v], a.delta);
     dx.at[v] = r.slope * a.scale;
     losses.at[v] = r.loss;
     sum += r.loss;
@@ -79,13 +80,14 @@ double run(const Args<T>& a) {
   return 0;
 }
 
+template <class T>
+int64_t workspace(const Args<T>& a) {
+  return blocks_of(a).count * static_cast<int64_t>(sizeof(double));
+}
+
 }  // namespace
 
-int64_t elementwise_loss_workspace(const Args<float>& a) { return blocks_of(a).count * 8; }
-int64_t elementwise_loss_workspace(const Args<double>& a) { return blocks_of(a).count * 8; }
-double elementwise_loss(const Args<float>& a) { return run(a); }
-double elementwise_loss(const Args<double>& a) { return run(a); }
-FASTNN_CUDA_KERNEL(int64_t, elementwise_loss_workspace, ElementwiseLossArgs)
-FASTNN_CUDA_KERNEL(double, elementwise_loss, ElementwiseLossArgs)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, elementwise_loss_workspace, ElementwiseLossArgs, workspace)
+FASTNN_CUDA_STORAGE_KERNEL(double, elementwise_loss, ElementwiseLossArgs, run)
 
 }  // namespace fastnn::cuda

@@ -28,7 +28,7 @@ struct Forward {
     const FractionalGeometry& g = a.g;
     const int64_t *rows = a.starts + image * (g.oh + g.ow), *columns = rows + g.oh;
     const T* corner = a.x + ((image * g.ih + rows[p]) * g.iw + columns[q]) * g.c + c;
-    Best<T, V> best(0);
+    Best<Compute<T>, V> best(0);
     for (int64_t i = 0; i < g.kh; ++i)
       for (int64_t j = 0; j < g.kw; ++j) best.meet(corner + (i * g.iw + j) * g.c, static_cast<int>(i * g.kw + j));
     best.write(a.y + index, a.codes + index);
@@ -57,13 +57,13 @@ struct Backward {
     const FractionalGeometry& g = a.g;
     const int64_t *rows = a.starts + image * (g.oh + g.ow), *columns = rows + g.oh;
     const int64_t first_row = first_above(rows, g.oh, h - g.kh), first_column = first_above(columns, g.ow, w - g.kw);
-    Piece<T, V> sum{};
+    Piece<Compute<T>, V> sum{};
     for (int64_t p = first_row; p < g.oh && rows[p] <= h; ++p)
       for (int64_t q = first_column; q < g.ow && columns[q] <= w; ++q) {
         const int64_t from = ((image * g.oh + p) * g.ow + q) * g.c + c;
         const auto tap = static_cast<uint8_t>((h - rows[p]) * g.kw + w - columns[q]);
         const Piece<uint8_t, V> codes = read_piece<V>(a.codes + from);
-        const Piece<T, V> dy = read_piece<V>(a.dy + from);
+        const Piece<Compute<T>, V> dy = read_piece<V>(a.dy + from);
         for (int v = 0; v < V; ++v) sum.at[v] += codes.at[v] == tap ? dy.at[v] : 0;
       }
     write_piece(a.dx + index, sum);
@@ -91,11 +91,7 @@ void backward(const FractionalMaxPool2dBackwardArgs<T>& a) {
 
 }  // namespace
 
-void fractional_max_pool2d_forward(const FractionalMaxPool2dArgs<float>& a) { forward(a); }
-void fractional_max_pool2d_forward(const FractionalMaxPool2dArgs<double>& a) { forward(a); }
-void fractional_max_pool2d_input_gradient(const FractionalMaxPool2dBackwardArgs<float>& a) { backward(a); }
-void fractional_max_pool2d_input_gradient(const FractionalMaxPool2dBackwardArgs<double>& a) { backward(a); }
-FASTNN_CUDA_KERNEL(void, fractional_max_pool2d_forward, FractionalMaxPool2dArgs)
-FASTNN_CUDA_KERNEL(void, fractional_max_pool2d_input_gradient, FractionalMaxPool2dBackwardArgs)
+FASTNN_CUDA_STORAGE_KERNEL(void, fractional_max_pool2d_forward, FractionalMaxPool2dArgs, forward)
+FASTNN_CUDA_STORAGE_KERNEL(void, fractional_max_pool2d_input_gradient, FractionalMaxPool2dBackwardArgs, backward)
 
 }  // namespace fastnn::cuda

@@ -52,7 +52,7 @@ void forward(const GroupNormArgs<T>& a) {
 template <class T>
 int64_t backward_bytes(const GroupNormBackwardArgs<T>& a) {
   return grid_of<T>(a).partials() * static_cast<int64_t>(sizeof(Pair)) +
-         2 * a.images * a.groups * static_cast<int64_t>(sizeof(T));
+         2 * a.images * a.groups * static_cast<int64_t>(sizeof(Compute<T>));
 }
 
 template <class T>
@@ -60,8 +60,8 @@ void backward(const GroupNormBackwardArgs<T>& a) {
   const ChannelGrid g = grid_of<T>(a);
   const int64_t statistics = a.images * a.groups;
   Pair* partial = static_cast<Pair*>(a.workspace);
-  T* slope = reinterpret_cast<T*>(partial + g.partials());
-  T* constant = slope + statistics;
+  auto* slope = reinterpret_cast<Compute<T>*>(partial + g.partials());
+  auto* constant = slope + statistics;
   with_width<T>(
       a.channels,
       [&]<int V, bool kPacked>() {
@@ -71,7 +71,7 @@ void backward(const GroupNormBackwardArgs<T>& a) {
         if (g.items() == 0) return;
         FASTNN_LAUNCH(group_gradient_kernel<T>, fold_blocks(statistics), kThreads, 0, g, a, partial, slope, constant);
         GroupNormBackwardArgs<T> last = a;
-        if (a.dresidual) {
+        if (a.dresidual && !kHalf<T>) {  // of half precision it is less than what the sums have seen
           last.dy = a.dresidual;
           last.activation = Activation::none;
         }
@@ -82,17 +82,9 @@ void backward(const GroupNormBackwardArgs<T>& a) {
 
 }  // namespace
 
-int64_t group_norm_workspace(const GroupNormArgs<float>& a) { return forward_bytes(a); }
-int64_t group_norm_workspace(const GroupNormArgs<double>& a) { return forward_bytes(a); }
-void group_norm_forward(const GroupNormArgs<float>& a) { forward(a); }
-void group_norm_forward(const GroupNormArgs<double>& a) { forward(a); }
-int64_t group_norm_backward_workspace(const GroupNormBackwardArgs<float>& a) { return backward_bytes(a); }
-int64_t group_norm_backward_workspace(const GroupNormBackwardArgs<double>& a) { return backward_bytes(a); }
-void group_norm_backward(const GroupNormBackwardArgs<float>& a) { backward(a); }
-void group_norm_backward(const GroupNormBackwardArgs<double>& a) { backward(a); }
-FASTNN_CUDA_KERNEL(int64_t, group_norm_workspace, GroupNormArgs)
-FASTNN_CUDA_KERNEL(void, group_norm_forward, GroupNormArgs)
-FASTNN_CUDA_KERNEL(int64_t, group_norm_backward_workspace, GroupNormBackwardArgs)
-FASTNN_CUDA_KERNEL(void, group_norm_backward, GroupNormBackwardArgs)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, group_norm_workspace, GroupNormArgs, forward_bytes)
+FASTNN_CUDA_STORAGE_KERNEL(void, group_norm_forward, GroupNormArgs, forward)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, group_norm_backward_workspace, GroupNormBackwardArgs, backward_bytes)
+FASTNN_CUDA_STORAGE_KERNEL(void, group_norm_backward, GroupNormBackwardArgs, backward)
 
 }  // namespace fastnn::cuda

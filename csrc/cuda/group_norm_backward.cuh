@@ -9,19 +9,20 @@ namespace fastnn::cuda {
 // N rows of dz = dy act'(y) and x - mean.
 template <class T, int V, bool kPacked, int N>
 struct ChannelGradient {
-  Values<T, V> dz[N], centred[N];
+  Values<Compute<T>, V> dz[N], centred[N];
 
-  __device__ __forceinline__ ChannelGradient(const GroupNormBackwardArgs<T>& a, const ChannelParameters<T, V>& f,
-                                             const ChannelGrid& g, const ChannelPlace& p, int64_t row) {
+  __device__ __forceinline__ ChannelGradient(const GroupNormBackwardArgs<T>& a,
+                                             const ChannelParameters<Compute<T>, V>& f, const ChannelGrid& g,
+                                             const ChannelPlace& p, int64_t row) {
     const bool from_x = recomputes(a.activation, a.has_residual);
     const bool from_y = !from_x && a.activation != Activation::none;
-    Values<T, V> y[N];
+    Values<Compute<T>, V> y[N];
 #pragma unroll
     for (int n = 0; n < N; ++n) {
       const int64_t at = p.at(g, row + n * g.lanes);
       centred[n] = read<V, kPacked>(a.x + at);
       dz[n] = read<V, kPacked>(a.dy + at);
-      y[n] = read_or<V, kPacked>(from_y ? a.y : nullptr, at, T{0});
+      y[n] = read_or<V, kPacked>(from_y ? a.y : nullptr, at, 0);
     }
 #pragma unroll
     for (int n = 0; n < N; ++n) {
@@ -40,9 +41,9 @@ template <class T, int V, bool kPacked>
 __global__ void gradient_sums_kernel(ChannelGrid g, GroupNormBackwardArgs<T> a, Pair* partial) {
   for (int64_t item = blockIdx.x; item < g.items(); item += gridDim.x) {
     const ChannelPlace p(g, item);
-    Values<T, V> sum{}, product{};
+    Values<Compute<T>, V> sum{}, product{};
     if (p.active) {
-      const ChannelParameters<T, V> f(a, p.image, p.channel);
+      const ChannelParameters<Compute<T>, V> f(a, p.image, p.channel);
       for_rows<V == 1 ? 4 : 2>(g, p, [&]<int N>(int64_t row) {
         const ChannelGradient<T, V, kPacked, N> v(a, f, g, p, row);
 #pragma unroll
@@ -75,8 +76,8 @@ __host__ __device__ bool groups_are_channels(const GroupNormBackwardArgs<T>& a) 
 
 // Of every group of an image: the slope and the constant of dx = scale dz + slope (x - mean) + constant.
 template <class T>
-__global__ void group_gradient_kernel(ChannelGrid g, GroupNormBackwardArgs<T> a, const Pair* partial, T* slope,
-                                      T* constant) {
+__global__ void group_gradient_kernel(ChannelGrid g, GroupNormBackwardArgs<T> a, const Pair* partial, Compute<T>* slope,
+                                      Compute<T>* constant) {
   const int64_t all = a.images * a.groups, share = a.channels / a.groups;
   const double inverse = 1 / static_cast<double>(a.rows * share);
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * kFoldColumns; first < all;
@@ -93,11 +94,11 @@ __global__ void group_gradient_kernel(ChannelGrid g, GroupNormBackwardArgs<T> a,
     const double rstd = static_cast<double>(a.rstd[at]), low = a.mean_low ? static_cast<double>(a.mean_low[at]) : 0;
     const double gain = a.weight && share == 1 ? rstd * static_cast<double>(a.weight[group]) : rstd;
     const double bend = a.use_input_stats ? -gain * rstd * sums.second * inverse : 0;
-    slope[at] = static_cast<T>(bend);
-    constant[at] = a.use_input_stats ? static_cast<T>(-gain * sums.first * inverse - bend * low) : T{0};
+    slope[at] = static_cast<Compute<T>>(bend);
+    constant[at] = a.use_input_stats ? static_cast<Compute<T>>(-gain * sums.first * inverse - bend * low) : 0;
     if (groups_are_channels(a)) {
-      if (a.dbias) a.dbias[group] = static_cast<T>(sums.first);
-      if (a.dweight) a.dweight[group] = static_cast<T>(sums.second);
+      if (a.dbias) a.dbias[group] = static_cast<Compute<T>>(sums.first);
+      if (a.dweight) a.dweight[group] = static_cast<Compute<T>>(sums.second);
     }
   }
 }
@@ -113,19 +114,20 @@ __global__ void parameter_gradient_kernel(ChannelGrid g, GroupNormBackwardArgs<T
       return parameter_sums(a, i / g.chunks * a.groups + c / share, partial[i * g.channels + c]);
     });
     if (c >= a.channels || threadIdx.x >= kFoldColumns) continue;
-    if (a.dbias) a.dbias[c] = static_cast<T>(sums.first);
-    if (a.dweight) a.dweight[c] = static_cast<T>(sums.second);
+    if (a.dbias) a.dbias[c] = static_cast<Compute<T>>(sums.first);
+    if (a.dweight) a.dweight[c] = static_cast<Compute<T>>(sums.second);
   }
 }
 
 template <class T, int V, bool kPacked>
-__global__ void input_gradient_kernel(ChannelGrid g, GroupNormBackwardArgs<T> a, const T* slope, const T* constant) {
+__global__ void input_gradient_kernel(ChannelGrid g, GroupNormBackwardArgs<T> a, const Compute<T>* slope,
+                                      const Compute<T>* constant) {
   const int64_t share = a.channels / a.groups;
   for (int64_t i = blockIdx.x; i < g.items(); i += gridDim.x) {
     const ChannelPlace p(g, g.items() - 1 - i);  // backwards: what the sums read last is still in L2
     if (!p.active) continue;
-    const ChannelParameters<T, V> f(a, p.image, p.channel);
-    Values<T, V> bend, shift;
+    const ChannelParameters<Compute<T>, V> f(a, p.image, p.channel);
+    Values<Compute<T>, V> bend, shift;
 #pragma unroll
     for (int k = 0; k < V; ++k) {
       const int64_t at = p.image * a.groups + (p.channel + k) / share;
@@ -136,10 +138,11 @@ __global__ void input_gradient_kernel(ChannelGrid g, GroupNormBackwardArgs<T> a,
       const ChannelGradient<T, V, kPacked, N> v(a, f, g, p, row);
 #pragma unroll
       for (int n = 0; n < N; ++n) {
-        Values<T, V> dx;
+        Values<Compute<T>, V> dx;
 #pragma unroll
         for (int k = 0; k < V; ++k)
-          dx.at[k] = normalise_gradient<T>(v.dz[n].at[k], v.centred[n].at[k], f.scale.at[k], bend.at[k], shift.at[k]);
+          dx.at[k] =
+              normalise_gradient<Compute<T>>(v.dz[n].at[k], v.centred[n].at[k], f.scale.at[k], bend.at[k], shift.at[k]);
         write<kPacked>(a.dx + p.at(g, row + n * g.lanes), dx);
       }
     });

@@ -13,18 +13,18 @@ template <class T, int V, bool kPacked>
 __global__ void moments_kernel(ChannelGrid g, const T* x, Pair* partial) {
   for (int64_t item = blockIdx.x; item < g.items(); item += gridDim.x) {
     const ChannelPlace p(g, item);
-    Values<T, V> shift{}, sum{}, squares{};
+    Values<Compute<T>, V> shift{}, sum{}, squares{};
     if (p.active) {
       shift = read<V, kPacked>(x + p.at(g, p.begin));
       for_rows<V == 1 ? 8 : 4>(g, p, [&]<int N>(int64_t row) {
-        Values<T, V> v[N];
+        Values<Compute<T>, V> v[N];
 #pragma unroll
         for (int n = 0; n < N; ++n) v[n] = read<V, kPacked>(x + p.at(g, row + n * g.lanes));
 #pragma unroll
         for (int n = 0; n < N; ++n)
 #pragma unroll
           for (int k = 0; k < V; ++k) {
-            const T d = v[n].at[k] - shift.at[k];
+            const Compute<T> d = v[n].at[k] - shift.at[k];
             sum.at[k] += d;
             squares.at[k] = fma(d, d, squares.at[k]);
           }
@@ -40,17 +40,17 @@ __global__ void moments_kernel(ChannelGrid g, const T* x, Pair* partial) {
 
 template <class T>
 __device__ __forceinline__ void set_statistics(const GroupNormArgs<T>& a, int64_t at, double mean, double variance) {
-  a.mean[at] = static_cast<T>(mean);
-  if (a.mean_low) a.mean_low[at] = static_cast<T>(mean - static_cast<double>(a.mean[at]));
-  a.rstd[at] = static_cast<T>(1 / sqrt(variance + a.eps));
+  a.mean[at] = static_cast<Compute<T>>(mean);
+  if (a.mean_low) a.mean_low[at] = static_cast<Compute<T>>(mean - static_cast<double>(a.mean[at]));
+  a.rstd[at] = static_cast<Compute<T>>(1 / sqrt(variance + a.eps));
 }
 
 // Mean and biased variance over the batch into the running statistics of a group.
 template <class T>
 __device__ __forceinline__ void move_running(const GroupNormArgs<T>& a, int64_t group, double mean, double variance) {
   const double n = static_cast<double>(a.rows * (a.channels / a.groups));
-  const auto move = [&](T& running, double value) {
-    running = static_cast<T>((1 - a.momentum) * static_cast<double>(running) + a.momentum * value);
+  const auto move = [&](Compute<T>& running, double value) {
+    running = static_cast<Compute<T>>((1 - a.momentum) * static_cast<double>(running) + a.momentum * value);
   };
   if (a.running_mean) move(a.running_mean[group], mean);
   if (a.running_var) move(a.running_var[group], variance * (n / (n - 1)));
@@ -132,14 +132,14 @@ __global__ void normalise_kernel(ChannelGrid g, GroupNormArgs<T> a) {
   for (int64_t i = blockIdx.x; i < g.items(); i += gridDim.x) {
     const ChannelPlace p(g, g.items() - 1 - i);
     if (!p.active) continue;
-    const ChannelParameters<T, V> f(a, p.image, p.channel);
+    const ChannelParameters<Compute<T>, V> f(a, p.image, p.channel);
     for_rows<V == 1 ? 8 : 4>(g, p, [&]<int N>(int64_t row) {
-      Values<T, V> z[N], residual[N];
+      Values<Compute<T>, V> z[N], residual[N];
 #pragma unroll
       for (int n = 0; n < N; ++n) {
         const int64_t at = p.at(g, row + n * g.lanes);
         z[n] = read<V, kPacked>(a.x + at);
-        residual[n] = read_or<V, kPacked>(a.residual, at, T{0});
+        residual[n] = read_or<V, kPacked>(a.residual, at, 0);
       }
 #pragma unroll
       for (int n = 0; n < N; ++n) {

@@ -38,7 +38,8 @@ struct Best {
   __device__ explicit Best(int code) {
     for (int v = 0; v < V; ++v) value.at[v] = -static_cast<T>(__builtin_inf()), at[v] = code;
   }
-  __device__ void meet(const T* p, int code) {
+  template <class S>
+  __device__ void meet(const S* p, int code) {
     const Piece<T, V> x = read_piece<V>(p);
     for (int v = 0; v < V; ++v) {
       const T best = value.at[v];
@@ -47,8 +48,8 @@ struct Best {
       at[v] = better ? code : at[v];
     }
   }
-  template <class I>
-  __device__ void write(T* y, I* codes) const {
+  template <class S, class I>
+  __device__ void write(S* y, I* codes) const {
     Piece<I, V> code;
     for (int v = 0; v < V; ++v) code.at[v] = static_cast<I>(at[v]);
     write_piece(y, value);

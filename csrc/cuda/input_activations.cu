@@ -20,9 +20,9 @@ struct Backward {
 template <InputActivation A, class T>
 void run_as(const InputActivationArgs<T>& a) {
   if (a.dy)
-    map(a.n, a.out, Backward<A, T>{a.beta, a.threshold}, a.dy, a.x);
+    map(a.n, a.out, Backward<A, Compute<T>>{a.beta, a.threshold}, a.dy, a.x);
   else
-    map(a.n, a.out, Forward<A, T>{a.beta, a.threshold}, a.x);
+    map(a.n, a.out, Forward<A, Compute<T>>{a.beta, a.threshold}, a.x);
 }
 
 template <class T>
@@ -45,8 +45,6 @@ void run(const InputActivationArgs<T>& a) {
 
 }  // namespace
 
-void input_activation(const InputActivationArgs<float>& a) { run(a); }
-void input_activation(const InputActivationArgs<double>& a) { run(a); }
-FASTNN_CUDA_KERNEL(void, input_activation, InputActivationArgs)
+FASTNN_CUDA_STORAGE_KERNEL(void, input_activation, InputActivationArgs, run)
 
 }  // namespace fastnn::cuda

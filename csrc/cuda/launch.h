@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "core/storage.h"
+
 namespace fastnn::cuda {
 
 cudaStream_t stream();  // that of the call in progress on this thread
@@ -36,16 +38,30 @@ inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // Puts a kernel into the library's table: FASTNN_CUDA_KERNEL(relu, ReluArgs), behind its definitions for float
 // and double.
 struct Entry {
-  Entry(const char* name, int64_t element_bytes, void* kernel);
+  Entry(const char* name, Element element, void* kernel);
   const char* name;
-  int64_t element_bytes;
+  Element element;
   void* kernel;
   const Entry* next;
 };
 #define FASTNN_CUDA_KERNEL_OF(Ret, name, Args, T) \
-  const Entry name##_of_##T(#name, sizeof(T), reinterpret_cast<void*>(static_cast<Ret (*)(const Args<T>&)>(&name)));
+  const Entry name##_of_##T(#name, kElement<T>, reinterpret_cast<void*>(static_cast<Ret (*)(const Args<T>&)>(&name)));
 #define FASTNN_CUDA_KERNEL(Ret, name, Args)     \
   FASTNN_CUDA_KERNEL_OF(Ret, name, Args, float) \
   FASTNN_CUDA_KERNEL_OF(Ret, name, Args, double)
+// Defines a kernel as body(args) for arrays of every type, float16 and bfloat16 too, and puts it into the table.
+#define FASTNN_CUDA_STORAGE_KERNEL_OF(Ret, name, Args, body, T) \
+  Ret name(const Args<T>& args) { return body(args); }          \
+  FASTNN_CUDA_KERNEL_OF(Ret, name, Args, T)
+#define FASTNN_CUDA_STORAGE_KERNEL(Ret, name, Args, body)        \
+  FASTNN_CUDA_STORAGE_KERNEL_OF(Ret, name, Args, body, Float16)  \
+  FASTNN_CUDA_STORAGE_KERNEL_OF(Ret, name, Args, body, Bfloat16) \
+  FASTNN_CUDA_STORAGE_KERNEL_OF(Ret, name, Args, body, float)    \
+  FASTNN_CUDA_STORAGE_KERNEL_OF(Ret, name, Args, body, double)
+
+template <class Args>
+int64_t no_workspace(const Args&) {
+  return 0;
+}
 
 }  // namespace fastnn::cuda

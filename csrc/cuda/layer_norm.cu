@@ -12,36 +12,37 @@ using Kept = Values<T, V>[kKept<V>];
 
 template <class T, int V, bool kPacked>
 __global__ void __launch_bounds__(kThreads, 2) forward_kernel(RowGrid g, LayerNormArgs<T> a, double inverse) {
-  __shared__ T shared[1][kThreads / 32], shared_pair[2][kThreads / 32];
+  using C = Compute<T>;
+  __shared__ C shared[1][kThreads / 32], shared_pair[2][kThreads / 32];
   const RowPlace<V> p(g);
   const int64_t step = static_cast<int64_t>(gridDim.x) * g.teams;
   for (int64_t base = static_cast<int64_t>(blockIdx.x) * g.teams; base < g.rows; base += step) {
     // A team without a row takes the last one again, for the barriers' sake, and writes nothing.
     const bool mine = base + p.team < g.rows;
     const int64_t row = mine ? base + p.team : g.rows - 1, at = row * g.length;
-    Kept<T, V> x;
+    Kept<C, V> x;
     const auto fetch = [&](int64_t start) {
       p.each(start, [&](int k, int64_t column) { x[k] = read<V, kPacked>(a.x + at + column); });
     };
 
     // One pass over values shifted by the mean of the first segment, itself taken from values shifted by the first
     // one: a large mean costs no digits, and a constant row has mean and variance without error.
-    const T corner = a.x[at];
+    const C corner = a.x[at];
     fetch(0);
-    T start[1] = {0};
+    C start[1] = {0};
     p.each(0, [&](int k, int64_t) {
 #pragma unroll
       for (int v = 0; v < V; ++v) start[0] += x[k].at[v] - corner;
     });
     sum_team(start, g.warps, shared);
-    const T shift = corner + start[0] / static_cast<T>((g.whole ? g.packs : p.segment) * V);
-    T sums[2] = {0, 0};
+    const C shift = corner + start[0] / static_cast<C>((g.whole ? g.packs : p.segment) * V);
+    C sums[2] = {0, 0};
     for (int64_t s = 0; s < g.packs; s += p.segment) {
       if (s > 0) fetch(s);
       p.each(s, [&](int k, int64_t) {
 #pragma unroll
         for (int v = 0; v < V; ++v) {
-          const T d = x[k].at[v] - shift;
+          const C d = x[k].at[v] - shift;
           sums[0] += d;
           sums[1] = fma(d, d, sums[1]);
         }
@@ -50,8 +51,8 @@ __global__ void __launch_bounds__(kThreads, 2) forward_kernel(RowGrid g, LayerNo
     sum_team(sums, g.warps, shared_pair);
     const double offset = static_cast<double>(sums[0]) * inverse, exact = static_cast<double>(shift) + offset;
     const double m2 = squared_deviations(static_cast<double>(sums[0]), offset, static_cast<double>(sums[1]));
-    const T mean = static_cast<T>(exact), mean_low = static_cast<T>(exact - static_cast<double>(mean));
-    const T rstd = 1 / sqrt(static_cast<T>(m2 * inverse + a.eps)), low = -mean_low * rstd;
+    const C mean = static_cast<C>(exact), mean_low = static_cast<C>(exact - static_cast<double>(mean));
+    const C rstd = 1 / sqrt(static_cast<C>(m2 * inverse + a.eps)), low = -mean_low * rstd;
     if (!mine) continue;  // no barrier follows in this round, and the next round has none for this team
     if (p.first == 0) {
       a.mean[row] = mean;
@@ -61,10 +62,10 @@ __global__ void __launch_bounds__(kThreads, 2) forward_kernel(RowGrid g, LayerNo
     for (int64_t s = 0; s < g.packs; s += p.segment) {
       if (!g.whole) fetch(s);
       p.each(s, [&](int k, int64_t column) {
-        const Values<T, V> weight = read_or<V, kPacked>(a.weight, column, T{1});
-        const Values<T, V> bias = read_or<V, kPacked>(a.bias, column, T{0});
-        const Values<T, V> residual = read_or<V, kPacked>(a.residual, at + column, T{0});
-        Values<T, V> z;
+        const Values<C, V> weight = read_or<V, kPacked>(a.weight, column, 1);
+        const Values<C, V> bias = read_or<V, kPacked>(a.bias, column, 0);
+        const Values<C, V> residual = read_or<V, kPacked>(a.residual, at + column, 0);
+        Values<C, V> z;
 #pragma unroll
         for (int v = 0; v < V; ++v) {
           z.at[v] = fma(fma(x[k].at[v] - mean, rstd, low), weight.at[v], bias.at[v]);
@@ -93,16 +94,16 @@ void forward(const LayerNormArgs<T>& a) {
 // ---- backward ----
 
 // dz = dy act'(y) in place of dy, xhat in place of x.
-template <class T, int V, bool kPacked>
-__device__ __forceinline__ void gradient(const LayerNormBackwardArgs<T>& a, int64_t at, int64_t column, T mean, T rstd,
-                                         T low, Values<T, V>& xhat, Values<T, V>& dz) {
+template <class T, int V, bool kPacked, class C = Compute<T>>
+__device__ __forceinline__ void gradient(const LayerNormBackwardArgs<T>& a, int64_t at, int64_t column, C mean, C rstd,
+                                         C low, Values<C, V>& xhat, Values<C, V>& dz) {
 #pragma unroll
   for (int v = 0; v < V; ++v) xhat.at[v] = fma(xhat.at[v] - mean, rstd, low);
   if (a.activation == Activation::none) return;
-  Values<T, V> y;
+  Values<C, V> y;
   if (recomputes(a.activation, a.has_residual)) {
-    const Values<T, V> weight = read_or<V, kPacked>(a.weight, column, T{1});
-    const Values<T, V> bias = read_or<V, kPacked>(a.bias, column, T{0});
+    const Values<C, V> weight = read_or<V, kPacked>(a.weight, column, 1);
+    const Values<C, V> bias = read_or<V, kPacked>(a.bias, column, 0);
 #pragma unroll
     for (int v = 0; v < V; ++v) y.at[v] = fma(xhat.at[v], weight.at[v], bias.at[v]);
   } else {
@@ -115,12 +116,13 @@ __device__ __forceinline__ void gradient(const LayerNormBackwardArgs<T>& a, int6
 // longer ones' are added up in the workspace.
 template <class T, int V, bool kPacked>
 __global__ void __launch_bounds__(kThreads, 2)
-    backward_kernel(RowGrid g, LayerNormBackwardArgs<T> a, T inverse, T* partial) {
-  __shared__ T shared[2][kThreads / 32];
+    backward_kernel(RowGrid g, LayerNormBackwardArgs<T> a, Compute<T> inverse, Compute<T>* partial) {
+  using C = Compute<T>;
+  __shared__ C shared[2][kThreads / 32];
   const RowPlace<V> p(g);
-  T *dweight = partial + static_cast<int64_t>(blockIdx.x) * 2 * g.length, *dbias = dweight + g.length;
-  const auto add = [&](T* sums, const Values<T, V>& more, bool first) {
-    Values<T, V> sum = more;
+  C *dweight = partial + static_cast<int64_t>(blockIdx.x) * 2 * g.length, *dbias = dweight + g.length;
+  const auto add = [&](C* sums, const Values<C, V>& more, bool first) {
+    Values<C, V> sum = more;
     if (!first) {
       sum = read<V, kPacked>(sums);
 #pragma unroll
@@ -128,13 +130,13 @@ __global__ void __launch_bounds__(kThreads, 2)
     }
     write<kPacked>(sums, sum);
   };
-  Kept<T, V> dw{}, db{};
+  Kept<C, V> dw{}, db{};
   const int64_t step = static_cast<int64_t>(gridDim.x) * g.teams, own = static_cast<int64_t>(blockIdx.x) * g.teams;
   for (int64_t base = own; base < g.rows; base += step) {
     const bool mine = base + p.team < g.rows;
     const int64_t row = mine ? base + p.team : g.rows - 1, at = row * g.length;
-    const T mean = a.mean[row], rstd = a.rstd[row], low = -a.mean_low[row] * rstd;
-    Kept<T, V> xhat, dz;
+    const C mean = a.mean[row], rstd = a.rstd[row], low = -a.mean_low[row] * rstd;
+    Kept<C, V> xhat, dz;
     const auto fetch = [&](int64_t start) {
       p.each(start, [&](int k, int64_t column) {
         xhat[k] = read<V, kPacked>(a.x + at + column);
@@ -145,14 +147,14 @@ __global__ void __launch_bounds__(kThreads, 2)
     };
 
     // The means of g = dz weight and of g xhat over the row.
-    T sums[2] = {0, 0};
+    C sums[2] = {0, 0};
     for (int64_t s = 0; s < g.packs; s += p.segment) {
       fetch(s);
       p.each(s, [&](int k, int64_t column) {
-        const Values<T, V> weight = read_or<V, kPacked>(a.weight, column, T{1});
+        const Values<C, V> weight = read_or<V, kPacked>(a.weight, column, 1);
 #pragma unroll
         for (int v = 0; v < V; ++v) {
-          const T gain = dz[k].at[v] * weight.at[v];
+          const C gain = dz[k].at[v] * weight.at[v];
           sums[0] += gain;
           sums[1] = fma(gain, xhat[k].at[v], sums[1]);
         }
@@ -160,15 +162,15 @@ __global__ void __launch_bounds__(kThreads, 2)
     }
     sum_team(sums, g.warps, shared);
     if (!mine) continue;
-    const T constant = -rstd * (sums[0] * inverse), slope = -rstd * (sums[1] * inverse);
+    const C constant = -rstd * (sums[0] * inverse), slope = -rstd * (sums[1] * inverse);
     for (int64_t s = 0; s < g.packs; s += p.segment) {
       if (!g.whole) fetch(s);
       p.each(s, [&](int k, int64_t column) {
-        const Values<T, V> weight = read_or<V, kPacked>(a.weight, column, T{1});
-        Values<T, V> dx, product;
+        const Values<C, V> weight = read_or<V, kPacked>(a.weight, column, 1);
+        Values<C, V> dx, product;
 #pragma unroll
         for (int v = 0; v < V; ++v) {
-          dx.at[v] = normalise_gradient<T>(dz[k].at[v] * weight.at[v], xhat[k].at[v], rstd, slope, constant);
+          dx.at[v] = normalise_gradient<C>(dz[k].at[v] * weight.at[v], xhat[k].at[v], rstd, slope, constant);
           product.at[v] = dz[k].at[v] * xhat[k].at[v];
           dw[k].at[v] += product.at[v];
           db[k].at[v] += dz[k].at[v];
@@ -226,41 +228,34 @@ int64_t backward_blocks(const LayerNormBackwardArgs<T>& a) {
 
 template <class T>
 int64_t backward_bytes(const LayerNormBackwardArgs<T>& a) {
-  return a.dweight || a.dbias ? backward_blocks(a) * 2 * a.length * static_cast<int64_t>(sizeof(T)) : 0;
+  return a.dweight || a.dbias ? backward_blocks(a) * 2 * a.length * static_cast<int64_t>(sizeof(Compute<T>)) : 0;
 }
 
 template <class T>
 void backward(const LayerNormBackwardArgs<T>& a) {
-  T* partial = a.dweight || a.dbias ? static_cast<T*>(a.workspace) : nullptr;
+  using C = Compute<T>;
+  C* partial = a.dweight || a.dbias ? static_cast<C*>(a.workspace) : nullptr;
   const int64_t blocks = backward_blocks(a);
   if (blocks > 0)
     with_width<T>(
         a.length,
         [&]<int V, bool kPacked>() {
           const RowGrid g(a.rows, a.length, V, kKept<V>);
-          const T inverse = static_cast<T>(1 / static_cast<double>(a.length));
+          const C inverse = static_cast<C>(1 / static_cast<double>(a.length));
           FASTNN_LAUNCH((backward_kernel<T, V, kPacked>), blocks, kThreads, 0, g, a, inverse, partial);
         },
         a.dy, a.x, a.y, a.weight, a.bias, a.dx, a.dresidual, partial);
   if (!a.dweight && !a.dbias) return;
   const int64_t folds = ceil_div(2 * a.length, kColumns);
-  FASTNN_LAUNCH(parameter_gradient_kernel<T>, folds < (1 << 20) ? folds : 1 << 20, kThreads, 0, blocks, a.length,
+  FASTNN_LAUNCH(parameter_gradient_kernel<C>, folds < (1 << 20) ? folds : 1 << 20, kThreads, 0, blocks, a.length,
                 partial, a.dweight, a.dbias);
 }
 
 }  // namespace
 
-int64_t layer_norm_workspace(const LayerNormArgs<float>&) { return 0; }
-int64_t layer_norm_workspace(const LayerNormArgs<double>&) { return 0; }
-void layer_norm_forward(const LayerNormArgs<float>& a) { forward(a); }
-void layer_norm_forward(const LayerNormArgs<double>& a) { forward(a); }
-int64_t layer_norm_backward_workspace(const LayerNormBackwardArgs<float>& a) { return backward_bytes(a); }
-int64_t layer_norm_backward_workspace(const LayerNormBackwardArgs<double>& a) { return backward_bytes(a); }
-void layer_norm_backward(const LayerNormBackwardArgs<float>& a) { backward(a); }
-void layer_norm_backward(const LayerNormBackwardArgs<double>& a) { backward(a); }
-FASTNN_CUDA_KERNEL(int64_t, layer_norm_workspace, LayerNormArgs)
-FASTNN_CUDA_KERNEL(void, layer_norm_forward, LayerNormArgs)
-FASTNN_CUDA_KERNEL(int64_t, layer_norm_backward_workspace, LayerNormBackwardArgs)
-FASTNN_CUDA_KERNEL(void, layer_norm_backward, LayerNormBackwardArgs)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, layer_norm_workspace, LayerNormArgs, no_workspace)
+FASTNN_CUDA_STORAGE_KERNEL(void, layer_norm_forward, LayerNormArgs, forward)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, layer_norm_backward_workspace, LayerNormBackwardArgs, backward_bytes)
+FASTNN_CUDA_STORAGE_KERNEL(void, layer_norm_backward, LayerNormBackwardArgs, backward)
 
 }  // namespace fastnn::cuda

@@ -36,8 +36,6 @@ void copy(const StridedCopyArgs<T>& a) {
 
 }  // namespace
 
-void strided_copy(const StridedCopyArgs<float>& a) { copy(a); }
-void strided_copy(const StridedCopyArgs<double>& a) { copy(a); }
-FASTNN_CUDA_KERNEL(void, strided_copy, StridedCopyArgs)
+FASTNN_CUDA_STORAGE_KERNEL(void, strided_copy, StridedCopyArgs, copy)
 
 }  // namespace fastnn::cuda

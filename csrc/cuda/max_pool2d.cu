@@ -13,7 +13,7 @@ struct Forward {
     const int64_t top = p * g.stride_h - g.pad_top, left = q * g.stride_w - g.pad_left;
     const Inside rows = inside(top, g.kh, g.dilation_h, g.ih), columns = inside(left, g.kw, g.dilation_w, g.iw);
     const bool empty = rows.first == rows.last || columns.first == columns.last;
-    Best<T, V> best(empty ? -1 : static_cast<int>(rows.first * g.kw + columns.first));
+    Best<Compute<T>, V> best(empty ? -1 : static_cast<int>(rows.first * g.kw + columns.first));
     for (int64_t i = rows.first; i < rows.last; ++i) {
       const T* line = a.x + ((image * g.ih + top + i * g.dilation_h) * g.iw + left) * g.c + c;
       for (int64_t j = columns.first; j < columns.last; ++j)
@@ -33,14 +33,14 @@ struct Backward {
     const MaxPool2dGeometry& g = a.g;
     const Cover rows = cover(h + g.pad_top, g.oh, g.kh, g.stride_h, g.dilation_h, row_steps);
     const Cover columns = cover(w + g.pad_left, g.ow, g.kw, g.stride_w, g.dilation_w, column_steps);
-    Piece<T, V> sum{};
+    Piece<Compute<T>, V> sum{};
     for (int64_t i = 0; i < rows.count; ++i)
       for (int64_t j = 0; j < columns.count; ++j) {
         const int64_t p = rows.first + i * rows.step, q = columns.first + j * columns.step;
         const int64_t from = ((image * g.oh + p) * g.ow + q) * g.c + c;
         const I tap = static_cast<I>((rows.tap - i * rows.tap_step) * g.kw + columns.tap - j * columns.tap_step);
         const Piece<I, V> codes = read_piece<V>(static_cast<const I*>(a.codes) + from);
-        const Piece<T, V> dy = read_piece<V>(a.dy + from);
+        const Piece<Compute<T>, V> dy = read_piece<V>(a.dy + from);
         for (int v = 0; v < V; ++v) sum.at[v] += codes.at[v] == tap ? dy.at[v] : 0;
       }
     write_piece(a.dx + index, sum);
@@ -74,14 +74,8 @@ void backward(const MaxPool2dBackwardArgs<T>& a) {
 
 }  // namespace
 
-void max_pool2d_forward(const MaxPool2dArgs<float>& a) { forward(a); }
-void max_pool2d_forward(const MaxPool2dArgs<double>& a) { forward(a); }
-int64_t max_pool2d_input_gradient_workspace(const MaxPool2dBackwardArgs<float>&) { return 0; }
-int64_t max_pool2d_input_gradient_workspace(const MaxPool2dBackwardArgs<double>&) { return 0; }
-void max_pool2d_input_gradient(const MaxPool2dBackwardArgs<float>& a) { backward(a); }
-void max_pool2d_input_gradient(const MaxPool2dBackwardArgs<double>& a) { backward(a); }
-FASTNN_CUDA_KERNEL(void, max_pool2d_forward, MaxPool2dArgs)
-FASTNN_CUDA_KERNEL(int64_t, max_pool2d_input_gradient_workspace, MaxPool2dBackwardArgs)
-FASTNN_CUDA_KERNEL(void, max_pool2d_input_gradient, MaxPool2dBackwardArgs)
+FASTNN_CUDA_STORAGE_KERNEL(void, max_pool2d_forward, MaxPool2dArgs, forward)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, max_pool2d_input_gradient_workspace, MaxPool2dBackwardArgs, no_workspace)
+FASTNN_CUDA_STORAGE_KERNEL(void, max_pool2d_input_gradient, MaxPool2dBackwardArgs, backward)
 
 }  // namespace fastnn::cuda

@@ -21,15 +21,15 @@ __global__ void packs_kernel(int64_t packs, MaxoutArgs<T> a) {
     for (int j = 0; j < kPieces; ++j) in[j] = reinterpret_cast<const Pack<T>*>(a.in)[i * kPieces + j];
 #pragma unroll
     for (int k = 0; k < kPack<T>; ++k) {
-      T best = in[k * kPieces / kPack<T>].at[k * kPieces % kPack<T>];
+      Compute<T> best = in[k * kPieces / kPack<T>].at[k * kPieces % kPack<T>];
       int winner = 0;
 #pragma unroll
       for (int j = 1; j < kPieces; ++j) {
         const int at = k * kPieces + j;
-        const T v = in[at / kPack<T>].at[at % kPack<T>];
+        const Compute<T> v = in[at / kPack<T>].at[at % kPack<T>];
         if (beats(v, best)) best = v, winner = j;
       }
-      out.at[k] = best;
+      out.at[k] = static_cast<T>(best);
       winners.at[k] = static_cast<uint8_t>(winner);
     }
     reinterpret_cast<Pack<T>*>(a.out)[i] = out;
@@ -43,14 +43,14 @@ __global__ void outputs_kernel(int64_t first, MaxoutArgs<T> a) {
   const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = first + static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.n; i += step) {
     const T* x = a.in + i * a.pieces;
-    T best = x[0];
+    Compute<T> best = x[0];
     int winner = 0;
 #pragma unroll 4
     for (int j = 1; j < a.pieces; ++j) {
-      const T v = x[j];
+      const Compute<T> v = x[j];
       if (beats(v, best)) best = v, winner = j;
     }
-    a.out[i] = best;
+    a.out[i] = static_cast<T>(best);
     a.winners[i] = static_cast<uint8_t>(winner);
   }
 }
@@ -93,11 +93,7 @@ void backward(const MaxoutArgs<T>& a) {
 
 }  // namespace
 
-void maxout_forward(const MaxoutArgs<float>& a) { forward(a); }
-void maxout_forward(const MaxoutArgs<double>& a) { forward(a); }
-void maxout_backward(const MaxoutArgs<float>& a) { backward(a); }
-void maxout_backward(const MaxoutArgs<double>& a) { backward(a); }
-FASTNN_CUDA_KERNEL(void, maxout_forward, MaxoutArgs)
-FASTNN_CUDA_KERNEL(void, maxout_backward, MaxoutArgs)
+FASTNN_CUDA_STORAGE_KERNEL(void, maxout_forward, MaxoutArgs, forward)
+FASTNN_CUDA_STORAGE_KERNEL(void, maxout_backward, MaxoutArgs, backward)
 
 }  // namespace fastnn::cuda

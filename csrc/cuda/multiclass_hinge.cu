@@ -20,7 +20,8 @@ struct Violations {
 
 template <int V, class T>
 __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, double* sums) {
-  __shared__ Violations<T> parts[kThreads / kWarp];
+  using C = Compute<T>;
+  __shared__ Violations<C> parts[kThreads / kWarp];
   const int rank = static_cast<int>(threadIdx.x) % team;
   const int64_t begin = blockIdx.x * rows_of_block, end = begin + rows_of_block < a.n ? begin + rows_of_block : a.n;
   double sum = 0;
@@ -28,13 +29,13 @@ __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, double* 
     const int64_t row = first + threadIdx.x / team, y = row < end ? a.target[row] : -1;
     const T* s = a.scores + row * a.c;
     const bool valid = y >= 0 && y < a.c;
-    const T own = valid ? s[y] : static_cast<T>(__builtin_nan(""));
-    Violations<T> found{0, 0};
+    const C own = valid ? static_cast<C>(s[y]) : static_cast<C>(__builtin_nan(""));
+    Violations<C> found{0, 0};
     if (valid)
       for (int64_t c = rank * V; c < a.c; c += team * V) {
-        const Piece<T, V> x = read_piece<V>(s + c);
+        const Piece<C, V> x = read_piece<V>(s + c);
         for (int v = 0; v < V; ++v) {
-          const T violation = c + v == y ? 0 : x.at[v] - own + a.margin;
+          const C violation = c + v == y ? 0 : x.at[v] - own + a.margin;
           found.sum += violation <= 0 ? 0 : violation;  // a NaN stays
           found.count += violation > 0 ? 1 : 0;
         }
@@ -42,8 +43,8 @@ __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, double* 
     found = merged(found, team, parts);
     if (row >= end) continue;
     for (int64_t c = rank * V; c < a.c; c += team * V) {
-      Piece<T, V> d;
-      const Piece<T, V> x = read_piece<V>(s + c);
+      Piece<C, V> d;
+      const Piece<C, V> x = read_piece<V>(s + c);
       for (int v = 0; v < V; ++v) {
         d.at[v] = x.at[v] - own + a.margin > 0 ? a.scale : 0;
         if (c + v == y) d.at[v] = -found.count * a.scale;
@@ -52,7 +53,7 @@ __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, double* 
       write_piece(a.dscores + row * a.c + c, d);
     }
     if (rank > 0) continue;
-    const T loss = valid ? found.sum : own;
+    const C loss = valid ? found.sum : own;
     if (a.losses) a.losses[row] = loss;
     sum += static_cast<double>(loss);
   }
@@ -86,13 +87,14 @@ double run(const Args<T>& a) {
   return 0;
 }
 
+template <class T>
+int64_t workspace(const Args<T>& a) {
+  return Plan<T>(a).blocks.count * static_cast<int64_t>(sizeof(double));
+}
+
 }  // namespace
 
-int64_t multiclass_hinge_workspace(const Args<float>& a) { return Plan<float>(a).blocks.count * 8; }
-int64_t multiclass_hinge_workspace(const Args<double>& a) { return Plan<double>(a).blocks.count * 8; }
-double multiclass_hinge(const Args<float>& a) { return run(a); }
-double multiclass_hinge(const Args<double>& a) { return run(a); }
-FASTNN_CUDA_KERNEL(int64_t, multiclass_hinge_workspace, MulticlassHingeArgs)
-FASTNN_CUDA_KERNEL(double, multiclass_hinge, MulticlassHingeArgs)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, multiclass_hinge_workspace, MulticlassHingeArgs, workspace)
+FASTNN_CUDA_STORAGE_KERNEL(double, multiclass_hinge, MulticlassHingeArgs, run)
 
 }  // namespace fastnn::cuda

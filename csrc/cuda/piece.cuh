@@ -6,17 +6,25 @@
 namespace fastnn::cuda {
 
 template <class T, int V>
-struct alignas(V * sizeof(T)) Piece {
+struct alignas(V * sizeof(T) < 16 ? V * sizeof(T) : 16) Piece {
   T at[V];
 };
 
+// What is read is computed with; half precision is for memory.
 template <int V, class T>
-__device__ Piece<T, V> read_piece(const T* p) {
-  return *reinterpret_cast<const Piece<T, V>*>(p);
+__device__ Piece<Compute<T>, V> read_piece(const T* p) {
+  const Piece<T, V> stored = *reinterpret_cast<const Piece<T, V>*>(p);
+  Piece<Compute<T>, V> piece;
+#pragma unroll
+  for (int v = 0; v < V; ++v) piece.at[v] = stored.at[v];
+  return piece;
 }
 template <class T, int V>
-__device__ void write_piece(T* p, const Piece<T, V>& piece) {
-  *reinterpret_cast<Piece<T, V>*>(p) = piece;
+__device__ void write_piece(T* p, const Piece<Compute<T>, V>& piece) {
+  Piece<T, V> stored;
+#pragma unroll
+  for (int v = 0; v < V; ++v) stored.at[v] = static_cast<T>(piece.at[v]);
+  *reinterpret_cast<Piece<T, V>*>(p) = stored;
 }
 
 // Elements in 16 bytes.

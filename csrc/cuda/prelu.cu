@@ -58,19 +58,20 @@ Columns terms_of(const PreluArgs<T>& a) {
 }
 
 template <class T>
-__global__ void backward_kernel(Columns columns, PreluArgs<T> a, T* partials) {
-  __shared__ T shared[kThreads];
+__global__ void backward_kernel(Columns columns, PreluArgs<T> a, Compute<T>* partials) {
+  using C = Compute<T>;
+  __shared__ C shared[kThreads];
   const int64_t c = columns.channel();
   const T* __restrict__ x = a.x, * __restrict__ dy = a.dy;
   T* __restrict__ dx = a.dx;
-  T sum = 0;
+  C sum = 0;
   if (columns.works()) {
-    const T weight = a.weight[c];
+    const C weight = a.weight[c];
 #pragma unroll 4
     for (int64_t row = columns.begin(); row < columns.end(); row += columns.down) {
       const int64_t i = row * a.channels + c;
-      dx[i] = prelu_slope<T>(dy[i], x[i], weight);
-      sum += prelu_weight_term<T>(dy[i], x[i]);
+      dx[i] = static_cast<T>(prelu_slope<C>(dy[i], x[i], weight));
+      sum += prelu_weight_term<C>(dy[i], x[i]);
     }
   }
   sum = columns.sum(sum, shared);
@@ -93,33 +94,28 @@ __global__ void sum_partials_kernel(Columns columns, const T* partials, T* sums)
 template <class T>
 int64_t workspace(const PreluArgs<T>& a) {
   if (!a.dy || a.channels == 0) return 0;
-  return terms_of(a).chunks * a.channels * static_cast<int64_t>(sizeof(T));
+  return terms_of(a).chunks * a.channels * static_cast<int64_t>(sizeof(Compute<T>));
 }
 
 template <class T>
 void forward(const PreluArgs<T>& a) {
-  map_digits(a.outer * a.channels * a.inner, Sizes{a.channels, a.inner}, a.y, Forward<T>{a.weight}, a.x);
+  map_digits(a.outer * a.channels * a.inner, Sizes{a.channels, a.inner}, a.y, Forward<Compute<T>>{a.weight}, a.x);
 }
 
 template <class T>
 void backward(const PreluArgs<T>& a) {
   if (a.channels == 0) return;
-  T* partials = static_cast<T*>(a.workspace);
+  using C = Compute<T>;
+  C* partials = static_cast<C*>(a.workspace);
   const Columns terms = terms_of(a), chunks(terms.chunks, a.channels, 8, false);
   FASTNN_LAUNCH(backward_kernel<T>, terms.tiles * terms.chunks, kThreads, 0, terms, a, partials);
-  FASTNN_LAUNCH(sum_partials_kernel<T>, chunks.tiles, kThreads, 0, chunks, partials, a.dweight);
+  FASTNN_LAUNCH(sum_partials_kernel<C>, chunks.tiles, kThreads, 0, chunks, partials, a.dweight);
 }
 
 }  // namespace
 
-int64_t prelu_workspace(const PreluArgs<float>& a) { return workspace(a); }
-int64_t prelu_workspace(const PreluArgs<double>& a) { return workspace(a); }
-void prelu_forward(const PreluArgs<float>& a) { forward(a); }
-void prelu_forward(const PreluArgs<double>& a) { forward(a); }
-void prelu_backward(const PreluArgs<float>& a) { backward(a); }
-void prelu_backward(const PreluArgs<double>& a) { backward(a); }
-FASTNN_CUDA_KERNEL(int64_t, prelu_workspace, PreluArgs)
-FASTNN_CUDA_KERNEL(void, prelu_forward, PreluArgs)
-FASTNN_CUDA_KERNEL(void, prelu_backward, PreluArgs)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, prelu_workspace, PreluArgs, workspace)
+FASTNN_CUDA_STORAGE_KERNEL(void, prelu_forward, PreluArgs, forward)
+FASTNN_CUDA_STORAGE_KERNEL(void, prelu_backward, PreluArgs, backward)
 
 }  // namespace fastnn::cuda

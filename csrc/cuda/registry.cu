@@ -30,8 +30,8 @@ void check(cudaError_t error, const char* what) {
 
 }  // namespace
 
-Entry::Entry(const char* name_, int64_t element_bytes_, void* kernel_)
-    : name(name_), element_bytes(element_bytes_), kernel(kernel_), next(first_entry()) {
+Entry::Entry(const char* name_, Element element_, void* kernel_)
+    : name(name_), element(element_), kernel(kernel_), next(first_entry()) {
   first_entry() = this;
 }
 
@@ -68,9 +68,9 @@ FASTNN_EXPORT const char* fastnn_cuda_problem() {
   return devices > 0 ? nullptr : "no CUDA device";
 }
 
-FASTNN_EXPORT void* fastnn_cuda_kernel(const char* name, int64_t element_bytes) {
+FASTNN_EXPORT void* fastnn_cuda_kernel(const char* name, fastnn::Element element) {
   for (const auto* entry = fastnn::cuda::first_entry(); entry; entry = entry->next)
-    if (entry->element_bytes == element_bytes && std::strcmp(entry->name, name) == 0) return entry->kernel;
+    if (entry->element == element && std::strcmp(entry->name, name) == 0) return entry->kernel;
   return nullptr;
 }
 

@@ -7,9 +7,11 @@
 
 namespace fastnn::cuda {
 
-// Values of width V that a thread keeps.
+// Values of width V that a thread keeps: 8 or 16 numbers.
 template <int V>
-inline constexpr int kKept = V == 1 ? 8 : 4;
+inline constexpr int kKept = V == 1   ? 8
+                             : V == 8 ? 2
+                                      : 4;
 
 // All of it follows from the shape alone.
 struct RowGrid {

@@ -86,8 +86,8 @@ __device__ T slope(bool log_, T dy, T y, T sum) {
 }
 
 // body(element 0 of this thread's row, the row's length or 0 beyond the last row) for all rows of the array.
-template <class T, class Body>
-__device__ void each_row(const SoftmaxArgs<T>& a, const Team& team, const Body& body) {
+template <class S, class Body>
+__device__ void each_row(const SoftmaxArgs<S>& a, const Team& team, const Body& body) {
   const int64_t rows = a.outer * a.inner, step = static_cast<int64_t>(gridDim.x) * team.rows;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * team.rows; first < rows; first += step) {
     const int64_t row = first + team.row(), image = row / a.inner;
@@ -96,8 +96,8 @@ __device__ void each_row(const SoftmaxArgs<T>& a, const Team& team, const Body& 
 }
 
 // Rows that a team holds in registers: read once.
-template <int kItems, class T>
-__global__ void __launch_bounds__(kThreads) held_kernel(SoftmaxArgs<T> a, Team team) {
+template <int kItems, class S, class T = Compute<S>>
+__global__ void __launch_bounds__(kThreads) held_kernel(SoftmaxArgs<S> a, Team team) {
   __shared__ T shared[kThreads];
   const int lane = team.lane();
   each_row(a, team, [&](int64_t at, int64_t length) {
@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(kThreads) held_kernel(SoftmaxArgs<T> a, Team t
 #pragma unroll
     for (int j = 0; j < kItems; ++j) {
       const int64_t k = lane + j * team.lanes;
-      v[j] = k < length ? a.in[at + k * a.inner] : kLowest<T>;
+      v[j] = k < length ? static_cast<T>(a.in[at + k * a.inner]) : kLowest<T>;
     }
 #pragma unroll
     for (int j = 0; j < kItems; ++j) top = larger<T>(v[j], top);
@@ -120,13 +120,13 @@ __global__ void __launch_bounds__(kThreads) held_kernel(SoftmaxArgs<T> a, Team t
 #pragma unroll
     for (int j = 0; j < kItems; ++j) {
       const int64_t k = lane + j * team.lanes;
-      if (k < length) a.out[at + k * a.inner] = a.log ? v[j] - by : v[j] * by;
+      if (k < length) a.out[at + k * a.inner] = static_cast<S>(a.log ? v[j] - by : v[j] * by);
     }
   });
 }
 
-template <int kItems, class T>
-__global__ void __launch_bounds__(kThreads) held_gradient_kernel(SoftmaxArgs<T> a, Team team) {
+template <int kItems, class S, class T = Compute<S>>
+__global__ void __launch_bounds__(kThreads) held_gradient_kernel(SoftmaxArgs<S> a, Team team) {
   __shared__ T shared[kThreads];
   const int lane = team.lane();
   each_row(a, team, [&](int64_t at, int64_t length) {
@@ -134,8 +134,8 @@ __global__ void __launch_bounds__(kThreads) held_gradient_kernel(SoftmaxArgs<T> 
 #pragma unroll
     for (int j = 0; j < kItems; ++j) {
       const int64_t k = lane + j * team.lanes, i = at + k * a.inner;
-      dy[j] = k < length ? a.dy[i] : T{0};
-      y[j] = k < length ? a.in[i] : T{0};
+      dy[j] = k < length ? static_cast<T>(a.dy[i]) : T{0};
+      y[j] = k < length ? static_cast<T>(a.in[i]) : T{0};
     }
 #pragma unroll
     for (int j = 0; j < kItems; ++j) sum += term(a.log, dy[j], y[j]);
@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(kThreads) held_gradient_kernel(SoftmaxArgs<T> 
 #pragma unroll
     for (int j = 0; j < kItems; ++j) {
       const int64_t k = lane + j * team.lanes;
-      if (k < length) a.out[at + k * a.inner] = slope(a.log, dy[j], y[j], sum);
+      if (k < length) a.out[at + k * a.inner] = static_cast<S>(slope(a.log, dy[j], y[j], sum));
     }
   });
 }
@@ -162,37 +162,37 @@ __device__ T long_sum(int64_t length, const Team& team, T* shared, const Term& t
 }
 
 // Longer rows: read again, from the L2 cache, for the sum and for the result.
-template <class T>
-__global__ void __launch_bounds__(kMostThreads) long_kernel(SoftmaxArgs<T> a, Team team) {
+template <class S, class T = Compute<S>>
+__global__ void __launch_bounds__(kMostThreads) long_kernel(SoftmaxArgs<S> a, Team team) {
   __shared__ T shared[kThreads];
   each_row(a, team, [&](int64_t at, int64_t length) {
-    const T* __restrict__ x = a.in + at;
-    T* __restrict__ y = a.out + at;
+    const S* __restrict__ x = a.in + at;
+    S* __restrict__ y = a.out + at;
     T top = kLowest<T>;
 #pragma unroll 4
     for (int64_t k = team.lane(); k < length; k += team.lanes) top = larger<T>(x[k * a.inner], top);
     top = top_of(top, team, shared);
-    const T sum = long_sum(length, team, shared, [&](int64_t k) { return exp<T>(x[k * a.inner] - top); });
+    const T sum = long_sum<T>(length, team, shared, [&](int64_t k) { return exp<T>(x[k * a.inner] - top); });
     const T by = factor(a.log, sum);
 #pragma unroll 4
     for (int64_t k = team.lane(); k < length; k += team.lanes) {
       const T shifted = x[k * a.inner] - top;
-      y[k * a.inner] = a.log ? shifted - by : exp<T>(shifted) * by;
+      y[k * a.inner] = static_cast<S>(a.log ? shifted - by : exp<T>(shifted) * by);
     }
   });
 }
 
-template <class T>
-__global__ void __launch_bounds__(kMostThreads) long_gradient_kernel(SoftmaxArgs<T> a, Team team) {
+template <class S, class T = Compute<S>>
+__global__ void __launch_bounds__(kMostThreads) long_gradient_kernel(SoftmaxArgs<S> a, Team team) {
   __shared__ T shared[kThreads];
   each_row(a, team, [&](int64_t at, int64_t length) {
-    const T* __restrict__ dy = a.dy + at, * __restrict__ y = a.in + at;
-    T* __restrict__ dx = a.out + at;
+    const S* __restrict__ dy = a.dy + at, * __restrict__ y = a.in + at;
+    S* __restrict__ dx = a.out + at;
     const T sum =
-        long_sum(length, team, shared, [&](int64_t k) { return term(a.log, dy[k * a.inner], y[k * a.inner]); });
+        long_sum<T>(length, team, shared, [&](int64_t k) { return term<T>(a.log, dy[k * a.inner], y[k * a.inner]); });
 #pragma unroll 4
     for (int64_t k = team.lane(); k < length; k += team.lanes)
-      dx[k * a.inner] = slope(a.log, dy[k * a.inner], y[k * a.inner], sum);
+      dx[k * a.inner] = static_cast<S>(slope<T>(a.log, dy[k * a.inner], y[k * a.inner], sum));
   });
 }
 
@@ -222,11 +222,7 @@ void run(const SoftmaxArgs<T>& a) {
 
 }  // namespace
 
-int64_t softmax_workspace(const SoftmaxArgs<float>&) { return 0; }
-int64_t softmax_workspace(const SoftmaxArgs<double>&) { return 0; }
-void softmax(const SoftmaxArgs<float>& a) { run(a); }
-void softmax(const SoftmaxArgs<double>& a) { run(a); }
-FASTNN_CUDA_KERNEL(int64_t, softmax_workspace, SoftmaxArgs)
-FASTNN_CUDA_KERNEL(void, softmax, SoftmaxArgs)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, softmax_workspace, SoftmaxArgs, no_workspace)
+FASTNN_CUDA_STORAGE_KERNEL(void, softmax, SoftmaxArgs, run)
 
 }  // namespace fastnn::cuda

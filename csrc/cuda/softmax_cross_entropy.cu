@@ -21,10 +21,10 @@ __device__ int64_t class_of(const Args<T>& a, int64_t row) {
   return k == a.ignore_index ? kIgnored : k >= 0 && k < a.c ? k : kNoClass;
 }
 template <class T>
-__device__ T weight_of(const Args<T>& a, int64_t c) {
+__device__ Compute<T> weight_of(const Args<T>& a, int64_t c) {
   if (!a.weight) return 1;
-  const T w = a.weight[c];
-  return w >= 0 && w - w == 0 ? w : kNan<T>;
+  const Compute<T> w = a.weight[c];
+  return w >= 0 && w - w == 0 ? w : kNan<Compute<T>>;
 }
 
 // x - top, and 0 of an infinity to itself.
@@ -60,8 +60,8 @@ struct Row {
 
 // weight (on * target + off) of the V classes from c on.
 template <int V, class T>
-__device__ Piece<T, V> quotas(const Args<T>& a, int64_t row, int64_t k, int64_t c) {
-  Piece<T, V> q;
+__device__ Piece<Compute<T>, V> quotas(const Args<T>& a, int64_t row, int64_t k, int64_t c) {
+  Piece<Compute<T>, V> q;
   if (a.distribution) {
     q = read_piece<V>(a.distribution + row * a.c + c);
     for (int v = 0; v < V; ++v) q.at[v] = q.at[v] * a.on + a.off;
@@ -74,14 +74,15 @@ __device__ Piece<T, V> quotas(const Args<T>& a, int64_t row, int64_t k, int64_t 
 }
 
 template <int V, class T>
-__device__ void add_piece(Row<T>& s, const Args<T>& a, int64_t row, int64_t k, int64_t c, bool spread) {
-  const Piece<T, V> x = read_piece<V>(a.logits + row * a.c + c);
-  T top = s.top;
+__device__ void add_piece(Row<Compute<T>>& s, const Args<T>& a, int64_t row, int64_t k, int64_t c, bool spread) {
+  using C = Compute<T>;
+  const Piece<C, V> x = read_piece<V>(a.logits + row * a.c + c);
+  C top = s.top;
   for (int v = 0; v < V; ++v) top = x.at[v] > top ? x.at[v] : top;
   if (top > s.top) s.raise(top);
-  for (int v = 0; v < V; ++v) s.exps += exp<T>(gap(x.at[v], top));
+  for (int v = 0; v < V; ++v) s.exps += exp<C>(gap(x.at[v], top));
   if (!spread) return;
-  const Piece<T, V> q = quotas<V>(a, row, k, c);
+  const Piece<C, V> q = quotas<V>(a, row, k, c);
   for (int v = 0; v < V; ++v) {
     s.mass += q.at[v];
     if (q.at[v] != 0) s.dot += q.at[v] * gap(x.at[v], top);
@@ -92,8 +93,9 @@ __device__ void add_piece(Row<T>& s, const Args<T>& a, int64_t row, int64_t k, i
 template <int V, class T>
 __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, const double* weights, int weight_count,
                             double* sums) {
-  __shared__ Row<T> parts[kThreads / kWarp];
-  const T scale = weights ? static_cast<T>(1 / sum_of_few(weights, weight_count)) : a.scale;
+  using C = Compute<T>;
+  __shared__ Row<C> parts[kThreads / kWarp];
+  const C scale = weights ? static_cast<C>(1 / sum_of_few(weights, weight_count)) : a.scale;
   const bool spread = a.distribution || a.off != 0;
   const int rank = static_cast<int>(threadIdx.x) % team;
   const int64_t begin = blockIdx.x * rows_of_block, end = begin + rows_of_block < a.n ? begin + rows_of_block : a.n;
@@ -101,7 +103,7 @@ __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, const do
   for (int64_t first = begin; first < end; first += kThreads / team) {
     const int64_t row = first + threadIdx.x / team;
     const int64_t k = row >= end ? kIgnored : a.distribution ? 0 : class_of(a, row);
-    Row<T> s = Row<T>::none();
+    Row<C> s = Row<C>::none();
     if (k >= 0)
       for (int64_t c = rank * V; c < a.c; c += team * V) add_piece<V>(s, a, row, k, c, spread);
     s = merged(s, team, parts);
@@ -109,17 +111,17 @@ __global__ void rows_kernel(Args<T> a, int team, int64_t rows_of_block, const do
 
     if (!spread && k >= 0) {
       s.mass = a.on * weight_of(a, k);
-      s.dot = s.mass == 0 ? 0 : s.mass * gap(a.logits[row * a.c + k], s.top);
+      s.dot = s.mass == 0 ? 0 : s.mass * gap<C>(a.logits[row * a.c + k], s.top);
     }
-    const T exps = s.exps + (s.top - s.top);  // NaN where the largest is infinite
-    T loss = (s.mass == 0 ? 0 : s.mass * log<T>(exps)) - s.dot;
-    if (k < 0) loss = k == kIgnored ? 0 : kNan<T>;
-    const T factor = s.mass * scale / exps;
+    const C exps = s.exps + (s.top - s.top);  // NaN where the largest is infinite
+    C loss = (s.mass == 0 ? 0 : s.mass * log<C>(exps)) - s.dot;
+    if (k < 0) loss = k == kIgnored ? 0 : kNan<C>;
+    const C factor = s.mass * scale / exps;
     for (int64_t c = rank * V; c < a.c; c += team * V) {
-      Piece<T, V> d;
+      Piece<C, V> d;
       if (k >= 0) {
-        const Piece<T, V> x = read_piece<V>(a.logits + row * a.c + c), q = quotas<V>(a, row, k, c);
-        for (int v = 0; v < V; ++v) d.at[v] = exp<T>(x.at[v] - s.top) * factor - q.at[v] * scale;
+        const Piece<C, V> x = read_piece<V>(a.logits + row * a.c + c), q = quotas<V>(a, row, k, c);
+        for (int v = 0; v < V; ++v) d.at[v] = exp<C>(x.at[v] - s.top) * factor - q.at[v] * scale;
       } else {
         for (int v = 0; v < V; ++v) d.at[v] = loss;
       }
@@ -180,13 +182,14 @@ double run(const Args<T>& a) {
   return 0;
 }
 
+template <class T>
+int64_t workspace(const Args<T>& a) {
+  return Plan<T>(a).bytes();
+}
+
 }  // namespace
 
-int64_t softmax_cross_entropy_workspace(const Args<float>& a) { return Plan<float>(a).bytes(); }
-int64_t softmax_cross_entropy_workspace(const Args<double>& a) { return Plan<double>(a).bytes(); }
-double softmax_cross_entropy(const Args<float>& a) { return run(a); }
-double softmax_cross_entropy(const Args<double>& a) { return run(a); }
-FASTNN_CUDA_KERNEL(int64_t, softmax_cross_entropy_workspace, SoftmaxCrossEntropyArgs)
-FASTNN_CUDA_KERNEL(double, softmax_cross_entropy, SoftmaxCrossEntropyArgs)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, softmax_cross_entropy_workspace, SoftmaxCrossEntropyArgs, workspace)
+FASTNN_CUDA_STORAGE_KERNEL(double, softmax_cross_entropy, SoftmaxCrossEntropyArgs, run)
 
 }  // namespace fastnn::cuda

@@ -6,8 +6,9 @@
 
 namespace fastnn::cuda {
 
+// Addresses are checked for 16 bytes.
 template <class T, int V>
-struct alignas(V * sizeof(T)) Values {
+struct alignas(V * sizeof(T) < 16 ? V * sizeof(T) : 16) Values {
   T at[V];
 };
 
@@ -24,35 +25,42 @@ void with_width(int64_t length, const Body& body, const P*... arrays) {
     body.template operator()<kPack<T>, true>();
 }
 
+// What is read is computed with; half precision is for memory.
 template <int V, bool kPacked, class T>
-__device__ __forceinline__ Values<T, V> read(const T* p) {
-  Values<T, V> v;
+__device__ __forceinline__ Values<Compute<T>, V> read(const T* p) {
+  Values<T, V> stored;
   if constexpr (kPacked) {
-    v = *reinterpret_cast<const Values<T, V>*>(p);
+    stored = *reinterpret_cast<const Values<T, V>*>(p);
   } else {
 #pragma unroll
-    for (int k = 0; k < V; ++k) v.at[k] = p[k];
+    for (int k = 0; k < V; ++k) stored.at[k] = p[k];
   }
+  Values<Compute<T>, V> v;
+#pragma unroll
+  for (int k = 0; k < V; ++k) v.at[k] = stored.at[k];
   return v;
 }
 
 template <bool kPacked, class T, int V>
-__device__ __forceinline__ void write(T* p, const Values<T, V>& v) {
+__device__ __forceinline__ void write(T* p, const Values<Compute<T>, V>& v) {
+  Values<T, V> stored;
+#pragma unroll
+  for (int k = 0; k < V; ++k) stored.at[k] = static_cast<T>(v.at[k]);
   if constexpr (kPacked) {
-    *reinterpret_cast<Values<T, V>*>(p) = v;
+    *reinterpret_cast<Values<T, V>*>(p) = stored;
   } else {
 #pragma unroll
-    for (int k = 0; k < V; ++k) p[k] = v.at[k];
+    for (int k = 0; k < V; ++k) p[k] = stored.at[k];
   }
 }
 
 // Of an optional array.
 template <int V, bool kPacked, class T>
-__device__ __forceinline__ Values<T, V> read_or(const T* p, int64_t at, T otherwise) {
+__device__ __forceinline__ Values<Compute<T>, V> read_or(const T* p, int64_t at, int otherwise) {
   if (p) return read<V, kPacked>(p + at);
-  Values<T, V> v;
+  Values<Compute<T>, V> v;
 #pragma unroll
-  for (int k = 0; k < V; ++k) v.at[k] = otherwise;
+  for (int k = 0; k < V; ++k) v.at[k] = static_cast<Compute<T>>(otherwise);
   return v;
 }
 

@@ -13,7 +13,7 @@ enum class Activation : int { none, relu, leaky_relu, elu, sigmoid, tanh };
 template <class T>
 struct ActivationArgs {
   Activation kind;
-  T parameter;  // negative_slope or alpha
+  Compute<T> parameter;  // negative_slope or alpha
   int64_t n;
   const T* x;
   T* y;
@@ -24,7 +24,7 @@ FASTNN_KERNEL(void, activation_forward, ActivationArgs)
 template <class T>
 struct ActivationBackwardArgs {
   Activation kind;
-  T parameter;
+  Compute<T> parameter;
   bool from_output;  // `saved` is y, else x
   int64_t n;
   const T* dy;

@@ -12,18 +12,18 @@ template <class T>
 struct BatchNormArgs {
   int64_t rows, channels;
   const T* x;
-  const T* residual;  // or null
-  const T* weight;    // or null for 1
-  const T* bias;      // or null for 0
-  T* running_mean;    // or null; updated in training
-  T* running_var;
+  const T* residual;         // or null
+  const Compute<T>* weight;  // or null for 1
+  const Compute<T>* bias;    // or null for 0
+  Compute<T>* running_mean;  // or null; updated in training
+  Compute<T>* running_var;
   bool training;  // statistics of the batch, else the running ones
   double momentum, eps;
   Activation activation;
-  T activation_parameter;
+  Compute<T> activation_parameter;
   T* y;
-  T* mean;  // (channels,) written: the statistics used
-  T* rstd;
+  Compute<T>* mean;  // (channels,) written: the statistics used
+  Compute<T>* rstd;
   void* workspace;
   int width;
 };
@@ -36,17 +36,17 @@ struct BatchNormBackwardArgs {
   const T* dy;
   const T* x;
   const T* y;  // read only where the activation's derivative cannot be had from x more cheaply
-  const T* weight;
-  const T* bias;
-  const T* mean;
-  const T* rstd;
+  const Compute<T>* weight;
+  const Compute<T>* bias;
+  const Compute<T>* mean;
+  const Compute<T>* rstd;
   bool training;  // the statistics depend on x
   bool has_residual;
   Activation activation;
-  T activation_parameter;
+  Compute<T> activation_parameter;
   T* dx;
-  T* dweight;
-  T* dbias;
+  Compute<T>* dweight;
+  Compute<T>* dbias;
   T* dresidual;  // dy * act'(y), or null
   void* workspace;
   int width;

@@ -14,11 +14,11 @@ struct DropoutArgs {
   const T* x;
   T* y;
   uint64_t threshold;  // floor(p * 2^32): up to 2^32
-  T scale;             // 1 / (1 - p)
+  Compute<T> scale;    // 1 / (1 - p)
   uint64_t seed, offset;
   int width;
   bool affine = false;  // y = word < threshold ? dropped : x * scale + shift
-  T shift = 0, dropped = 0;
+  Compute<T> shift = 0, dropped = 0;
 };
 FASTNN_KERNEL(void, dropout_forward, DropoutArgs)
 
@@ -29,7 +29,7 @@ struct ChannelDropoutArgs {
   const T* x;
   T* y;
   uint64_t threshold;
-  T scale;
+  Compute<T> scale;
   uint64_t seed, offset;
   void* workspace;
   int width;

@@ -15,13 +15,13 @@ struct ElementwiseLossArgs {
   int64_t n;
   const T *x, *target;
   const T *weight, *pos_weight;  // (n,) or null, of bce_with_logits
-  T delta;                       // of huber
-  T scale;                       // of the gradient
+  Compute<T> delta;              // of huber
+  Compute<T> scale;              // of the gradient
   T* dx;
-  T* losses;  // (n,) or null
+  Compute<T>* losses;  // (n,) or null
   void* workspace;
   int width;
-  T* loss;  // on a device, where no sum is returned: the sum of the losses, times scale; or null
+  Compute<T>* loss;  // on a device, where no sum is returned: the sum of the losses, times scale; or null
 };
 FASTNN_KERNEL(int64_t, elementwise_loss_workspace, ElementwiseLossArgs)
 FASTNN_KERNEL(double, elementwise_loss, ElementwiseLossArgs)  // the sum of the losses

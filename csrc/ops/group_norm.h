@@ -13,19 +13,19 @@ template <class T>
 struct GroupNormArgs {
   int64_t images, rows, channels, groups;  // x (images, rows, channels)
   const T* x;
-  const T* residual;  // or null
-  const T* weight;    // (channels,), or null for 1
-  const T* bias;      // (channels,), or null for 0
-  T* running_mean;    // (groups,) or null; updated if use_input_stats, else what is normalised with
-  T* running_var;
+  const T* residual;         // or null
+  const Compute<T>* weight;  // (channels,), or null for 1
+  const Compute<T>* bias;    // (channels,), or null for 0
+  Compute<T>* running_mean;  // (groups,) or null; updated if use_input_stats, else what is normalised with
+  Compute<T>* running_var;
   bool use_input_stats;
   double momentum, eps;
   Activation activation;
-  T activation_parameter;
+  Compute<T> activation_parameter;
   T* y;
-  T* mean;      // (images, groups) written: the statistics used
-  T* mean_low;  // what the rounding of mean lost
-  T* rstd;
+  Compute<T>* mean;      // (images, groups) written: the statistics used
+  Compute<T>* mean_low;  // what the rounding of mean lost
+  Compute<T>* rstd;
   void* workspace;
   int width;
 };
@@ -38,19 +38,19 @@ struct GroupNormBackwardArgs {
   const T* dy;
   const T* x;
   const T* y;  // read only where the activation's derivative cannot be had from x more cheaply
-  const T* weight;
-  const T* bias;
-  const T* mean;
-  const T* mean_low;
-  const T* rstd;
+  const Compute<T>* weight;
+  const Compute<T>* bias;
+  const Compute<T>* mean;
+  const Compute<T>* mean_low;
+  const Compute<T>* rstd;
   bool use_input_stats;  // the statistics depend on x
   bool has_residual;
   Activation activation;
-  T activation_parameter;
+  Compute<T> activation_parameter;
   T* dx;
-  T* dweight;    // or null
-  T* dbias;      // or null
-  T* dresidual;  // dy * act'(y), or null
+  Compute<T>* dweight;  // or null
+  Compute<T>* dbias;    // or null
+  T* dresidual;         // dy * act'(y), or null
   void* workspace;
   int width;
 };

@@ -12,7 +12,7 @@ enum class InputActivation : int { selu, gelu, gelu_tanh, silu, softplus, hardsw
 template <class T>
 struct InputActivationArgs {
   InputActivation kind;
-  T beta, threshold;  // of softplus
+  Compute<T> beta, threshold;  // of softplus
   int64_t n;
   const T* dy;  // null: forward
   const T* x;

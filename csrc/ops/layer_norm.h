@@ -12,16 +12,16 @@ template <class T>
 struct LayerNormArgs {
   int64_t rows, length;
   const T* x;
-  const T* residual;  // or null
-  const T* weight;    // (length,), or null for 1
-  const T* bias;      // (length,), or null for 0
+  const T* residual;         // or null
+  const Compute<T>* weight;  // (length,), or null for 1
+  const Compute<T>* bias;    // (length,), or null for 0
   double eps;
   Activation activation;
-  T activation_parameter;
+  Compute<T> activation_parameter;
   T* y;
-  T* mean;      // (rows,) written
-  T* mean_low;  // what the rounding of mean lost
-  T* rstd;
+  Compute<T>* mean;      // (rows,) written
+  Compute<T>* mean_low;  // what the rounding of mean lost
+  Compute<T>* rstd;
   void* workspace;
   int width;
 };
@@ -34,18 +34,18 @@ struct LayerNormBackwardArgs {
   const T* dy;
   const T* x;
   const T* y;  // read only where the activation's derivative cannot be had from x more cheaply
-  const T* weight;
-  const T* bias;
-  const T* mean;
-  const T* mean_low;
-  const T* rstd;
+  const Compute<T>* weight;
+  const Compute<T>* bias;
+  const Compute<T>* mean;
+  const Compute<T>* mean_low;
+  const Compute<T>* rstd;
   bool has_residual;
   Activation activation;
-  T activation_parameter;
+  Compute<T> activation_parameter;
   T* dx;
-  T* dweight;    // or null
-  T* dbias;      // or null
-  T* dresidual;  // dy * act'(y), or null
+  Compute<T>* dweight;  // or null
+  Compute<T>* dbias;    // or null
+  T* dresidual;         // dy * act'(y), or null
   void* workspace;
   int width;
 };

@@ -14,15 +14,15 @@ struct MulticlassHingeArgs {
   int64_t n, c;
   const T* scores;
   const int64_t* classes;  // (n,)
-  T margin, scale;
+  Compute<T> margin, scale;
   T* dscores;
-  T* losses;  // (n,) or null
+  Compute<T>* losses;  // (n,) or null
   void* workspace;
   int width;
 
   // On a device, where no sum is returned.
-  Integers target;  // (n,) in place of classes; what is no class makes its row NaN
-  T* loss;          // the sum of the losses, times scale; or null
+  Integers target;   // (n,) in place of classes; what is no class makes its row NaN
+  Compute<T>* loss;  // the sum of the losses, times scale; or null
 };
 FASTNN_KERNEL(int64_t, multiclass_hinge_workspace, MulticlassHingeArgs)
 FASTNN_KERNEL(double, multiclass_hinge, MulticlassHingeArgs)  // the sum of the losses

@@ -10,11 +10,12 @@ namespace fastnn {
 template <class T>
 struct PreluArgs {
   int64_t outer, channels, inner;  // the array in memory; inner is 1 for the gradient
-  const T* weight;                 // (channels,)
+  const Compute<T>* weight;        // (channels,)
   const T* x;
   T* y;
   const T* dy;  // the gradient's
-  T *dx, *dweight;
+  T* dx;
+  Compute<T>* dweight;
   void* workspace;
   int width;
 };

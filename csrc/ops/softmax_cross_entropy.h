@@ -14,12 +14,12 @@ template <class T>
 struct SoftmaxCrossEntropyArgs {
   int64_t n, c;
   const T* logits;
-  const int64_t* classes;  // (n,), -1 ignores the row; or null
-  const T* distribution;   // (n, c) where classes is null
-  const T* weight;         // (c,) or null
-  T on, off, scale;
+  const int64_t* classes;    // (n,), -1 ignores the row; or null
+  const T* distribution;     // (n, c) where classes is null
+  const Compute<T>* weight;  // (c,) or null
+  Compute<T> on, off, scale;
   T* dlogits;
-  T* losses;  // (n,) or null
+  Compute<T>* losses;  // (n,) or null
   void* workspace;
   int width;
 
@@ -27,7 +27,7 @@ struct SoftmaxCrossEntropyArgs {
   Integers target;       // (n,) in place of classes; what is no class makes its row NaN
   int64_t ignore_index;  // in target
   bool mean;             // with target: scale is 1 over the weight of its rows
-  T* loss;               // the sum of the losses, times scale; or null
+  Compute<T>* loss;      // the sum of the losses, times scale; or null
 };
 FASTNN_KERNEL(int64_t, softmax_cross_entropy_workspace, SoftmaxCrossEntropyArgs)
 FASTNN_KERNEL(double, softmax_cross_entropy, SoftmaxCrossEntropyArgs)  // the sum of the losses

@@ -8,11 +8,12 @@ namespace {
 
 py::array forward(const char* op, Activation kind, py::handle x_, double parameter) {
   const View x(op, "x", x_);
-  return with_dtype(x, [&]<class T>() -> py::array {
+  return with_storage(x, [&]<class T>() -> py::array {
     const Order order = own_order(x);
     const Dense<T> dense(x, order);
     py::array y = new_array<T>(x.shape, order);
-    ActivationArgs<T> args{kind, static_cast<T>(parameter), x.size(), dense.data(), data_of<T>(y), num_threads()};
+    ActivationArgs<T> args{kind,         static_cast<Compute<T>>(parameter), x.size(), dense.data(), data_of<T>(y),
+                           num_threads()};
     without_gil(args.n * 2 * static_cast<int64_t>(sizeof(T)), [&] { activation_forward(args); });
     return y;
   });
@@ -22,15 +23,15 @@ py::array backward(const char* op, Activation kind, py::handle dy_, py::handle s
                    bool from_output) {
   const View saved(op, from_output ? "y" : "x", saved_);
   const View dy(op, "dy", dy_);
-  saved.need_float();
+  saved.need_storage();
   dy.need_like(saved);
   dy.need_shape(saved.shape);
-  return with_dtype(saved, [&]<class T>() -> py::array {
+  return with_storage(saved, [&]<class T>() -> py::array {
     const Order order = own_order(saved);
     const Dense<T> dense_saved(saved, order), dense_dy(dy, order);
     py::array dx = new_array<T>(saved.shape, order);
     ActivationBackwardArgs<T> args{kind,
-                                   static_cast<T>(parameter),
+                                   static_cast<Compute<T>>(parameter),
                                    from_output,
                                    saved.size(),
                                    dense_dy.data(),

@@ -27,13 +27,13 @@ Shape parse_x_shape(const char* op, py::handle value) {
 py::array adaptive_avg_pool2d(py::handle x_, py::handle output_size) {
   constexpr const char* op = "adaptive_avg_pool2d";
   const View x(op, "x", x_);
-  x.need_float();
+  x.need_storage();
   x.need_rank(4, 4);
   if (x.shape[2] == 0 || x.shape[3] == 0) fail_value(op, "x", "of height and width 1 or more", x.got());
   const Pair size = parse_size(op, output_size, x);
   const Shape shape{x.shape[0], x.shape[1], size.h, size.w};
   product(op, "the output", shape);
-  return with_dtype(x, [&]<class T>() -> py::array {
+  return with_storage(x, [&]<class T>() -> py::array {
     const Dense<T> dense_x(x);
     py::array y = new_array<T>(shape);
     AdaptiveAvgPool2dArgs<T> args{shape[0], shape[1],       x.shape[2],    x.shape[3], size.h,
@@ -48,12 +48,12 @@ py::array adaptive_avg_pool2d(py::handle x_, py::handle output_size) {
 py::array adaptive_avg_pool2d_backward(py::handle dy_, py::handle x_shape) {
   constexpr const char* op = "adaptive_avg_pool2d_backward";
   const View dy(op, "dy", dy_);
-  dy.need_float();
+  dy.need_storage();
   dy.need_rank(4, 4);
   const Shape shape = parse_x_shape(op, x_shape);
   const int64_t oh = dy.shape[2], ow = dy.shape[3];
   dy.need_shape({shape[0], shape[1], oh, ow});
-  return with_dtype(dy, [&]<class T>() -> py::array {
+  return with_storage(dy, [&]<class T>() -> py::array {
     const Dense<T> dense_dy(dy);
     py::array dx = new_array<T>(shape);
     AdaptiveAvgPool2dBackwardArgs<T> args{shape[0], shape[1],        shape[2],       shape[3], oh,

@@ -7,10 +7,10 @@ namespace {
 
 py::array call_add(py::handle x_, py::handle other_) {
   const View x("add", "x", x_), other("add", "other", other_);
-  x.need_float();
+  x.need_storage();
   other.need_like(x);
   other.need_shape(x.shape);
-  return with_dtype(x, [&]<class T>() -> py::array {
+  return with_storage(x, [&]<class T>() -> py::array {
     const Order order = own_order(x);
     const Dense<T> dense_x(x, order), dense_other(other, order);
     py::array y = new_array<T>(x.shape, order);

@@ -28,11 +28,11 @@ py::array avg_pool2d(py::handle x_, py::handle kernel, py::handle stride, py::ha
                      py::handle count_include_pad, py::handle divisor) {
   constexpr const char* op = "avg_pool2d";
   const View x(op, "x", x_);
-  x.need_float();
+  x.need_storage();
   x.need_rank(4, 4);
   if (x.shape[2] == 0 || x.shape[3] == 0) fail_value(op, "x", "of height and width 1 or more", x.got());
   const AvgPool2dGeometry g = geometry(op, x.shape, kernel, stride, padding, ceil_mode, count_include_pad, divisor);
-  return with_dtype(x, [&]<class T>() -> py::array {
+  return with_storage(x, [&]<class T>() -> py::array {
     const Dense<T> dense_x(x);
     py::array y = new_array<T>({g.n, g.c, g.oh, g.ow});
     AvgPool2dArgs<T> args{g, dense_x.data(), data_of<T>(y), nullptr, num_threads()};
@@ -48,12 +48,12 @@ py::array avg_pool2d_backward(py::handle dy_, py::handle x_shape, py::handle ker
                               py::handle divisor) {
   constexpr const char* op = "avg_pool2d_backward";
   const View dy(op, "dy", dy_);
-  dy.need_float();
+  dy.need_storage();
   const Shape shape = shape_argument(op, "x_shape", x_shape, 4, 4);
   if (shape[2] == 0 || shape[3] == 0) fail_value(op, "x_shape", "of height and width 1 or more", to_string(shape));
   const AvgPool2dGeometry g = geometry(op, shape, kernel, stride, padding, ceil_mode, count_include_pad, divisor);
   dy.need_shape({g.n, g.c, g.oh, g.ow});
-  return with_dtype(dy, [&]<class T>() -> py::array {
+  return with_storage(dy, [&]<class T>() -> py::array {
     const Dense<T> dense_dy(dy);
     py::array dx = new_array<T>(shape);
     AvgPool2dArgs<T> args{g, dense_dy.data(), data_of<T>(dx), nullptr, num_threads()};

@@ -29,12 +29,12 @@ py::tuple call_batch_norm(py::handle x_, py::handle running_mean_, py::handle ru
   const bool training = boolean(op, "training", training_);
   const double momentum = number_in(op, "momentum", momentum_, 0, 1), eps = number_at_least(op, "eps", eps_, 0);
   const Activation activation = parse_activation(op, activation_);
-  x.need_float();
+  x.need_storage();
   x.need_rank(2);
   const int64_t channels = x.shape[1], rows = channels ? x.size() / channels : 0;
   for (const auto* v : {&running_mean, &running_var, &weight, &bias})
     if (*v) {
-      (*v)->need_like(x);
+      (*v)->need_parameter(x);
       (*v)->need_shape({channels});
     }
   if (residual) {
@@ -58,33 +58,33 @@ py::tuple call_batch_norm(py::handle x_, py::handle running_mean_, py::handle ru
     fail_value(op, running_mean ? "running_var" : "running_mean", "an array when training is False", "None");
   }
 
-  return with_dtype(x, [&]<class T>() -> py::tuple {
+  return with_storage(x, [&]<class T>() -> py::tuple {
     BatchNormSaved saved{};
     saved.shape = x.shape;
     saved.dtype = x.dtype;
     saved.x = dense_array<T>(x);
-    saved.weight = dense_or_none<T>(weight);
-    saved.bias = dense_or_none<T>(bias);
+    saved.weight = dense_or_none<Compute<T>>(weight);
+    saved.bias = dense_or_none<Compute<T>>(bias);
     saved.training = training;
     saved.has_residual = residual.has_value();
     saved.activation = activation;
-    saved.mean = new_array<T>({channels});
-    saved.rstd = new_array<T>({channels});
+    saved.mean = new_array<Compute<T>>({channels});
+    saved.rstd = new_array<Compute<T>>({channels});
     saved.y = new_array<T>(x.shape);
     // The kernel works on dense running statistics; strided ones, on the CPU, are written back afterwards.
-    const py::object mean = dense_or_none<T>(running_mean), var = dense_or_none<T>(running_var);
+    const py::object mean = dense_or_none<Compute<T>>(running_mean), var = dense_or_none<Compute<T>>(running_var);
     std::optional<Dense<T>> dense_residual;
     if (residual) dense_residual.emplace(*residual);
     BatchNormArgs<T> a{};
     a.rows = rows, a.channels = channels;
     a.x = static_cast<const T*>(saved.x.data());
     a.residual = residual ? dense_residual->data() : nullptr;
-    a.weight = data_or_null<T>(saved.weight), a.bias = data_or_null<T>(saved.bias);
-    a.running_mean = const_cast<T*>(data_or_null<T>(mean));
-    a.running_var = const_cast<T*>(data_or_null<T>(var));
+    a.weight = data_or_null<Compute<T>>(saved.weight), a.bias = data_or_null<Compute<T>>(saved.bias);
+    a.running_mean = const_cast<Compute<T>*>(data_or_null<Compute<T>>(mean));
+    a.running_var = const_cast<Compute<T>*>(data_or_null<Compute<T>>(var));
     a.training = training, a.momentum = momentum, a.eps = eps;
-    a.activation = activation, a.activation_parameter = static_cast<T>(fused_parameter(activation));
-    a.y = data_of<T>(saved.y), a.mean = data_of<T>(saved.mean), a.rstd = data_of<T>(saved.rstd);
+    a.activation = activation, a.activation_parameter = static_cast<Compute<T>>(fused_parameter(activation));
+    a.y = data_of<T>(saved.y), a.mean = data_of<Compute<T>>(saved.mean), a.rstd = data_of<Compute<T>>(saved.rstd);
     a.width = num_threads();
     if (rows > 0 || !training) {
       const Workspace workspace(batch_norm_workspace(a));
@@ -107,20 +107,20 @@ py::tuple call_batch_norm_backward(py::handle dy_, py::handle saved_) {
   const View dy(op, "dy", dy_), x(op, "x", saved.x);
   dy.need_like(x);
   dy.need_shape(saved.shape);
-  return with_dtype(dy, [&]<class T>() -> py::tuple {
+  return with_storage(dy, [&]<class T>() -> py::tuple {
     const int64_t channels = saved.shape[1], rows = channels ? x.size() / channels : 0;
     const Dense<T> dense_dy(dy);
     py::array dx = new_array<T>(saved.shape);
     py::object dweight = py::none(), dbias = py::none(), dresidual = py::none();
     BatchNormBackwardArgs<T> a{};
     if (!saved.weight.is_none()) {
-      py::array result = new_array<T>({channels});
-      a.dweight = data_of<T>(result);
+      py::array result = new_array<Compute<T>>({channels});
+      a.dweight = data_of<Compute<T>>(result);
       dweight = result;
     }
     if (!saved.bias.is_none()) {
-      py::array result = new_array<T>({channels});
-      a.dbias = data_of<T>(result);
+      py::array result = new_array<Compute<T>>({channels});
+      a.dbias = data_of<Compute<T>>(result);
       dbias = result;
     }
     if (saved.has_residual) {
@@ -135,10 +135,12 @@ py::tuple call_batch_norm_backward(py::handle dy_, py::handle saved_) {
     a.rows = rows, a.channels = channels;
     a.dy = dense_dy.data();
     a.x = static_cast<const T*>(saved.x.data()), a.y = static_cast<const T*>(saved.y.data());
-    a.weight = data_or_null<T>(saved.weight), a.bias = data_or_null<T>(saved.bias);
-    a.mean = static_cast<const T*>(saved.mean.data()), a.rstd = static_cast<const T*>(saved.rstd.data());
+    a.weight = data_or_null<Compute<T>>(saved.weight), a.bias = data_or_null<Compute<T>>(saved.bias);
+    a.mean = static_cast<const Compute<T>*>(saved.mean.data()),
+    a.rstd = static_cast<const Compute<T>*>(saved.rstd.data());
     a.training = saved.training, a.has_residual = saved.has_residual;
-    a.activation = saved.activation, a.activation_parameter = static_cast<T>(fused_parameter(saved.activation));
+    a.activation = saved.activation,
+    a.activation_parameter = static_cast<Compute<T>>(fused_parameter(saved.activation));
     a.dx = data_of<T>(dx);
     a.width = num_threads();
     if (channels > 0) {

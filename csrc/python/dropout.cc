@@ -22,14 +22,14 @@ struct Draw {
         threshold(static_cast<uint64_t>(std::floor(p * 4294967296.0))) {}
 
   template <class T>
-  T scale() const {
-    return p == 1 ? T{0} : static_cast<T>(1 / (1 - p));
+  Compute<T> scale() const {
+    return p == 1 ? 0 : static_cast<Compute<T>>(1 / (1 - p));
   }
   template <class T>
   DropoutArgs<T> args(int64_t n, const T* x, T* y) const {
     DropoutArgs<T> a{};
     a.n = n, a.x = x, a.y = y;
-    a.threshold = identity ? 0 : threshold, a.scale = identity ? T{1} : scale<T>();
+    a.threshold = identity ? 0 : threshold, a.scale = identity ? 1 : scale<T>();
     a.seed = seed, a.offset = offset;
     a.width = num_threads();
     return a;
@@ -45,7 +45,7 @@ py::array dropout(const char* op, const char* argument, py::handle x_, py::handl
                   py::handle seed, py::handle offset) {
   const View x(op, argument, x_);
   const Draw draw(op, p, training, seed, offset);
-  return with_dtype(x, [&]<class T>() -> py::array {
+  return with_storage(x, [&]<class T>() -> py::array {
     if (draw.identity && x.is_channels_last()) return py::reinterpret_borrow<py::array>(x.owner);
     const Dense<T> dense(x);
     py::array y = new_array<T>(x.shape);
@@ -61,18 +61,18 @@ py::array alpha_dropout(const char* op, const char* argument, py::handle x_, py:
                         py::handle seed, py::handle offset, bool backward) {
   const View x(op, argument, x_);
   const Draw draw(op, p_, training, seed, offset);
-  return with_dtype(x, [&]<class T>() -> py::array {
+  return with_storage(x, [&]<class T>() -> py::array {
     if (draw.identity && x.is_channels_last()) return py::reinterpret_borrow<py::array>(x.owner);
     const Dense<T> dense(x);
     py::array y = new_array<T>(x.shape);
     DropoutArgs<T> a = draw.args(x.size(), dense.data(), data_of<T>(y));
     if (!draw.identity && draw.p < 1) {
       const double p = draw.p, scale = 1 / std::sqrt((1 - p) * (1 + p * kSeluLimit * kSeluLimit));
-      a.scale = static_cast<T>(scale);
+      a.scale = static_cast<Compute<T>>(scale);
       if (!backward) {
         a.affine = true;
-        a.shift = static_cast<T>(-scale * p * kSeluLimit);
-        a.dropped = static_cast<T>(scale * (1 - p) * kSeluLimit);
+        a.shift = static_cast<Compute<T>>(-scale * p * kSeluLimit);
+        a.dropped = static_cast<Compute<T>>(scale * (1 - p) * kSeluLimit);
       }
     }
     run(a);
@@ -82,7 +82,7 @@ py::array alpha_dropout(const char* op, const char* argument, py::handle x_, py:
 
 // One word for each of `channels` of each of `images`; the elements lie in the given order.
 py::array drop_channels(const View& x, const Draw& draw, int64_t images, int64_t channels, const Order& order) {
-  return with_dtype(x, [&]<class T>() -> py::array {
+  return with_storage(x, [&]<class T>() -> py::array {
     if (draw.identity && x.is_aligned() && x.is_dense_in(order)) return py::reinterpret_borrow<py::array>(x.owner);
     const Dense<T> dense(x, order);
     py::array y = new_array<T>(x.shape, order);
@@ -107,7 +107,7 @@ py::array dropout2d(const char* op, const char* argument, py::handle x_, py::han
                     py::handle seed, py::handle offset) {
   const View x(op, argument, x_);
   const Draw draw(op, p, training, seed, offset);
-  x.need_float();
+  x.need_storage();
   x.need_rank(3);
   return drop_channels(x, draw, x.shape[0], x.shape[1], channels_last_order(x.rank()));
 }
@@ -118,7 +118,7 @@ py::array stochastic_depth(const char* op, const char* argument, py::handle x_, 
   const std::string word = py::isinstance<py::str>(mode) ? mode.cast<std::string>() : "";
   if (word != "row" && word != "batch") fail_value(op, "mode", "\"row\" or \"batch\"", describe(mode));
   const Draw draw(op, p, training, seed, offset);
-  x.need_float();
+  x.need_storage();
   x.need_rank(1);
   return drop_channels(x, draw, word == "row" ? x.shape[0] : 1, 1, own_order(x));
 }

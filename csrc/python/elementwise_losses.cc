@@ -28,7 +28,7 @@ View broadcast(const View& view, const View& like) {
 
 py::tuple run(const char* op, const Options& options, const View& x, const View& target, const Reduction reduction,
               const std::optional<View>& weight, const std::optional<View>& pos_weight) {
-  x.need_float();
+  x.need_storage();
   target.need_like(x);
   target.need_shape(x.shape);
   for (const auto* w : {&weight, &pos_weight})
@@ -36,7 +36,7 @@ py::tuple run(const char* op, const Options& options, const View& x, const View&
   const int64_t n = x.size();
   if (reduction == Reduction::mean && n == 0)
     fail_value(op, x.name(), "of one value or more when reduction is \"mean\"", x.got());
-  return with_dtype(x, [&]<class T>() -> py::tuple {
+  return with_storage(x, [&]<class T>() -> py::tuple {
     // One order for all layouts: the sum of the losses must not depend on the strides.
     const Dense<T> dense_x(x), dense_target(target);
     std::optional<Dense<T>> weights, pos_weights;
@@ -50,15 +50,15 @@ py::tuple run(const char* op, const Options& options, const View& x, const View&
     args.x = dense_x.data(), args.target = dense_target.data();
     args.weight = weight ? weights->data() : nullptr;
     args.pos_weight = pos_weight ? pos_weights->data() : nullptr;
-    args.delta = static_cast<T>(options.delta);
-    args.scale = reduction == Reduction::mean ? static_cast<T>(1.0 / static_cast<double>(n)) : T{1};
+    args.delta = static_cast<Compute<T>>(options.delta);
+    args.scale = reduction == Reduction::mean ? static_cast<Compute<T>>(1.0 / static_cast<double>(n)) : Compute<T>{1};
     args.dx = data_of<T>(dx);
     if (reduction == Reduction::none) {
-      py::array each = new_array<T>(x.shape);
-      args.losses = data_of<T>(each);
+      py::array each = new_array<Compute<T>>(x.shape);
+      args.losses = data_of<Compute<T>>(each);
       losses = each;
     } else if (on_device()) {
-      losses = scalar_on_device(args.loss);
+      losses = scalar_on_device<Compute<T>>(args.loss);
     }
     args.width = num_threads();
     const Workspace workspace(elementwise_loss_workspace(args));

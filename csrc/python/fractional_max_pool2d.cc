@@ -32,7 +32,7 @@ py::tuple fractional_max_pool2d(py::handle x_, py::handle kernel_, py::handle si
   const View x(op, "x", x_);
   const Pair kernel = int_pair(op, "kernel_size", kernel_, 1);
   const uint64_t seed = word64(op, "seed", seed_), offset = word64(op, "offset", offset_);
-  x.need_float();
+  x.need_storage();
   x.need_rank(4, 4);
   if (size_.is_none() == ratio_.is_none())
     fail_value(op, "output_size", "given, or output_ratio instead", size_.is_none() ? "neither" : "both");
@@ -49,7 +49,7 @@ py::tuple fractional_max_pool2d(py::handle x_, py::handle kernel_, py::handle si
   saved->dtype = x.dtype;
   saved->g = {x.shape[0], x.shape[1], image.h, image.w, out.h, out.w, kernel.h, kernel.w};
   const FractionalGeometry& g = saved->g;
-  return with_dtype(x, [&]<class T>() -> py::tuple {
+  return with_storage(x, [&]<class T>() -> py::tuple {
     const Dense<T> dense_x(x);
     py::array y = new_array<T>({g.n, g.c, g.oh, g.ow});
     saved->starts = std::make_unique<Workspace>(g.n * (g.oh + g.ow) * static_cast<int64_t>(sizeof(int64_t)));
@@ -74,10 +74,9 @@ py::array fractional_max_pool2d_backward(py::handle dy_, py::handle saved_) {
     fail_type(op, "saved", "the second result of fractional_max_pool2d", describe(saved_));
   const auto& saved = saved_.cast<const FractionalMaxPool2dSaved&>();
   const FractionalGeometry& g = saved.g;
-  if (dy.dtype != saved.dtype)
-    fail_type(op, "dy", saved.dtype == Dtype::f32 ? "float32 like x" : "float64 like x", dy.got());
+  if (dy.dtype != saved.dtype) fail_type(op, "dy", name_of(saved.dtype) + std::string(" like x"), dy.got());
   dy.need_shape({g.n, g.c, g.oh, g.ow});
-  return with_dtype(dy, [&]<class T>() -> py::array {
+  return with_storage(dy, [&]<class T>() -> py::array {
     const Dense<T> dense_dy(dy);
     py::array dx = new_array<T>({g.n, g.c, g.ih, g.iw});
     const FractionalMaxPool2dBackwardArgs<T> args{g,

@@ -41,11 +41,11 @@ struct Inputs {
         residual(optional_view(op, "residual", residual_)),
         eps(number_at_least(op, "eps", eps_, 0)),
         activation(parse_activation(op, activation_)) {
-    x.need_float();
+    x.need_storage();
     x.need_rank(rank);
     for (const auto* v : {&weight, &bias})
       if (*v) {
-        (*v)->need_like(x);
+        (*v)->need_parameter(x);
         (*v)->need_shape({x.shape[1]});
       }
     if (residual) {
@@ -63,23 +63,23 @@ py::tuple normalise(const char* op, const Inputs& in, GroupNormArgs<T> a) {
   saved.shape = x.shape;
   saved.groups = a.groups;
   saved.x = dense_array<T>(x);
-  saved.weight = dense_or_none<T>(in.weight), saved.bias = dense_or_none<T>(in.bias);
+  saved.weight = dense_or_none<Compute<T>>(in.weight), saved.bias = dense_or_none<Compute<T>>(in.bias);
   saved.use_input_stats = a.use_input_stats, saved.has_residual = in.residual.has_value();
   saved.activation = in.activation;
-  saved.mean = new_array<T>({x.shape[0], a.groups});
-  saved.mean_low = new_array<T>({x.shape[0], a.groups});
-  saved.rstd = new_array<T>({x.shape[0], a.groups});
+  saved.mean = new_array<Compute<T>>({x.shape[0], a.groups});
+  saved.mean_low = new_array<Compute<T>>({x.shape[0], a.groups});
+  saved.rstd = new_array<Compute<T>>({x.shape[0], a.groups});
   saved.y = new_array<T>(x.shape);
   std::optional<Dense<T>> residual;
   if (in.residual) residual.emplace(*in.residual);
   a.images = x.shape[0], a.rows = saved.rows(), a.channels = x.shape[1];
   a.x = static_cast<const T*>(saved.x.data());
   a.residual = residual ? residual->data() : nullptr;
-  a.weight = data_or_null<T>(saved.weight), a.bias = data_or_null<T>(saved.bias);
+  a.weight = data_or_null<Compute<T>>(saved.weight), a.bias = data_or_null<Compute<T>>(saved.bias);
   a.eps = in.eps;
-  a.activation = in.activation, a.activation_parameter = static_cast<T>(fused_parameter(in.activation));
-  a.y = data_of<T>(saved.y), a.mean = data_of<T>(saved.mean), a.mean_low = data_of<T>(saved.mean_low);
-  a.rstd = data_of<T>(saved.rstd);
+  a.activation = in.activation, a.activation_parameter = static_cast<Compute<T>>(fused_parameter(in.activation));
+  a.y = data_of<T>(saved.y), a.mean = data_of<Compute<T>>(saved.mean), a.mean_low = data_of<Compute<T>>(saved.mean_low);
+  a.rstd = data_of<Compute<T>>(saved.rstd);
   a.width = num_threads();
   if (x.size() > 0) {
     const Workspace workspace(group_norm_workspace(a));
@@ -98,7 +98,7 @@ py::tuple call_group_norm(py::handle x_, py::handle num_groups, py::handle weigh
   if (in.x.shape[1] % groups)
     fail_value(op, "num_groups", "a divisor of the " + std::to_string(in.x.shape[1]) + " channels of x",
                std::to_string(groups));
-  return with_dtype(in.x, [&]<class T>() -> py::tuple {
+  return with_storage(in.x, [&]<class T>() -> py::tuple {
     GroupNormArgs<T> a{};
     a.groups = groups, a.use_input_stats = true;
     return normalise(op, in, a);
@@ -116,7 +116,7 @@ py::tuple call_instance_norm(py::handle x_, py::handle running_mean_, py::handle
              var = optional_view(op, "running_var", running_var_);
   for (const auto* v : {&mean, &var})
     if (*v) {
-      (*v)->need_like(in.x);
+      (*v)->need_parameter(in.x);
       (*v)->need_shape({in.x.shape[1]});
     }
   if (use_input_stats) {
@@ -134,13 +134,13 @@ py::tuple call_instance_norm(py::handle x_, py::handle running_mean_, py::handle
   } else if (!mean || !var) {
     fail_value(op, mean ? "running_var" : "running_mean", "an array when use_input_stats is False", "None");
   }
-  return with_dtype(in.x, [&]<class T>() -> py::tuple {
+  return with_storage(in.x, [&]<class T>() -> py::tuple {
     // The kernel works on dense running statistics; strided ones, on the CPU, are written back afterwards.
-    const py::object dense_mean = dense_or_none<T>(mean), dense_var = dense_or_none<T>(var);
+    const py::object dense_mean = dense_or_none<Compute<T>>(mean), dense_var = dense_or_none<Compute<T>>(var);
     GroupNormArgs<T> a{};
     a.groups = in.x.shape[1], a.use_input_stats = use_input_stats, a.momentum = momentum;
-    a.running_mean = const_cast<T*>(data_or_null<T>(dense_mean));
-    a.running_var = const_cast<T*>(data_or_null<T>(dense_var));
+    a.running_mean = const_cast<Compute<T>*>(data_or_null<Compute<T>>(dense_mean));
+    a.running_var = const_cast<Compute<T>*>(data_or_null<Compute<T>>(dense_var));
     py::tuple result = normalise(op, in, a);
     if (use_input_stats && in.x.size() > 0) {
       if (mean && !dense_mean.is(mean->owner)) mean->owner[py::ellipsis()] = dense_mean;
@@ -158,11 +158,12 @@ py::tuple gradients(const char* op, const char* forward, py::handle dy_, py::han
   const View dy(op, "dy", dy_), x(op, "x", saved.x);
   dy.need_like(x);
   dy.need_shape(saved.shape);
-  return with_dtype(dy, [&]<class T>() -> py::tuple {
+  return with_storage(dy, [&]<class T>() -> py::tuple {
     const Dense<T> dense_dy(dy);
     py::array dx = new_array<T>(saved.shape);
     GroupNormBackwardArgs<T> a{};
-    const py::object dweight = new_like<T>(saved.weight, a.dweight), dbias = new_like<T>(saved.bias, a.dbias);
+    const py::object dweight = new_like<Compute<T>>(saved.weight, a.dweight),
+                     dbias = new_like<Compute<T>>(saved.bias, a.dbias);
     py::object dresidual = py::none();
     if (saved.has_residual) {
       if (saved.activation == Activation::none) {
@@ -176,11 +177,13 @@ py::tuple gradients(const char* op, const char* forward, py::handle dy_, py::han
     a.images = saved.shape[0], a.rows = saved.rows(), a.channels = saved.shape[1], a.groups = saved.groups;
     a.dy = dense_dy.data();
     a.x = static_cast<const T*>(saved.x.data()), a.y = static_cast<const T*>(saved.y.data());
-    a.weight = data_or_null<T>(saved.weight), a.bias = data_or_null<T>(saved.bias);
-    a.mean = static_cast<const T*>(saved.mean.data()), a.rstd = static_cast<const T*>(saved.rstd.data());
-    a.mean_low = static_cast<const T*>(saved.mean_low.data());
+    a.weight = data_or_null<Compute<T>>(saved.weight), a.bias = data_or_null<Compute<T>>(saved.bias);
+    a.mean = static_cast<const Compute<T>*>(saved.mean.data()),
+    a.rstd = static_cast<const Compute<T>*>(saved.rstd.data());
+    a.mean_low = static_cast<const Compute<T>*>(saved.mean_low.data());
     a.use_input_stats = saved.use_input_stats, a.has_residual = saved.has_residual;
-    a.activation = saved.activation, a.activation_parameter = static_cast<T>(fused_parameter(saved.activation));
+    a.activation = saved.activation,
+    a.activation_parameter = static_cast<Compute<T>>(fused_parameter(saved.activation));
     a.dx = data_of<T>(dx);
     a.width = num_threads();
     if (a.rows * a.channels > 0 || (on_device() && a.channels > 0)) {
@@ -188,8 +191,8 @@ py::tuple gradients(const char* op, const char* forward, py::handle dy_, py::han
       a.workspace = workspace.get();
       without_gil(4 * dy.size() * static_cast<int64_t>(sizeof(T)), [&] { group_norm_backward(a); });
     } else {
-      for (T* p : {a.dweight, a.dbias})
-        if (p) std::fill_n(p, a.channels, T{0});
+      for (Compute<T>* p : {a.dweight, a.dbias})
+        if (p) std::fill_n(p, a.channels, Compute<T>{0});
     }
     if (saved.has_residual) return py::make_tuple(dx, dweight, dbias, dresidual);
     return py::make_tuple(dx, dweight, dbias);

@@ -11,15 +11,15 @@ struct Options {
 };
 
 py::array run(const char* op, const Options& options, const View& x, const View* dy) {
-  return with_dtype(x, [&]<class T>() -> py::array {
+  return with_storage(x, [&]<class T>() -> py::array {
     const Order order = own_order(x);
     const Dense<T> dense(x, order);
     std::optional<Dense<T>> dense_dy;
     if (dy) dense_dy.emplace(*dy, order);
     py::array out = new_array<T>(x.shape, order);
     InputActivationArgs<T> args{options.kind,
-                                static_cast<T>(options.beta),
-                                static_cast<T>(options.threshold),
+                                static_cast<Compute<T>>(options.beta),
+                                static_cast<Compute<T>>(options.threshold),
                                 x.size(),
                                 dy ? dense_dy->data() : nullptr,
                                 dense.data(),
@@ -37,7 +37,7 @@ py::array forward(const char* op, const Options& options, py::handle x_) {
 
 py::array backward(const char* op, const Options& options, py::handle dy_, py::handle x_) {
   const View x(op, "x", x_), dy(op, "dy", dy_);
-  x.need_float();
+  x.need_storage();
   dy.need_like(x);
   dy.need_shape(x.shape);
   return run(op, options, x, &dy);

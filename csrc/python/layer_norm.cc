@@ -38,31 +38,31 @@ py::tuple call_layer_norm(py::handle x_, py::handle normalized_shape, py::handle
   const auto residual = optional_view(op, "residual", residual_);
   const double eps = number_at_least(op, "eps", eps_, 0);
   const Activation activation = parse_activation(op, activation_);
-  x.need_float();
+  x.need_storage();
   x.need_rank(1);
   const Shape normalized = parse_normalized(op, normalized_shape, x);
   for (const auto* v : {&weight, &bias})
     if (*v) {
-      (*v)->need_like(x);
+      (*v)->need_parameter(x);
       (*v)->need_shape(normalized);
     }
   if (residual) {
     residual->need_like(x);
     residual->need_shape(x.shape);
   }
-  return with_dtype(x, [&]<class T>() -> py::tuple {
+  return with_storage(x, [&]<class T>() -> py::tuple {
     const Order order = c_order(x.rank());
     LayerNormSaved saved{};
     saved.shape = x.shape;
     saved.length = product(op, "normalized_shape", normalized);
     saved.rows = saved.length ? x.size() / saved.length : 0;
     saved.x = dense_array<T>(x, order);
-    saved.weight = dense_or_none<T>(weight), saved.bias = dense_or_none<T>(bias);
+    saved.weight = dense_or_none<Compute<T>>(weight), saved.bias = dense_or_none<Compute<T>>(bias);
     saved.has_residual = residual.has_value();
     saved.activation = activation;
-    saved.mean = new_array<T>({saved.rows});
-    saved.mean_low = new_array<T>({saved.rows});
-    saved.rstd = new_array<T>({saved.rows});
+    saved.mean = new_array<Compute<T>>({saved.rows});
+    saved.mean_low = new_array<Compute<T>>({saved.rows});
+    saved.rstd = new_array<Compute<T>>({saved.rows});
     saved.y = new_array<T>(x.shape, order);
     std::optional<Dense<T>> dense_residual;
     if (residual) dense_residual.emplace(*residual, order);
@@ -70,11 +70,12 @@ py::tuple call_layer_norm(py::handle x_, py::handle normalized_shape, py::handle
     a.rows = saved.rows, a.length = saved.length;
     a.x = static_cast<const T*>(saved.x.data());
     a.residual = residual ? dense_residual->data() : nullptr;
-    a.weight = data_or_null<T>(saved.weight), a.bias = data_or_null<T>(saved.bias);
+    a.weight = data_or_null<Compute<T>>(saved.weight), a.bias = data_or_null<Compute<T>>(saved.bias);
     a.eps = eps;
-    a.activation = activation, a.activation_parameter = static_cast<T>(fused_parameter(activation));
-    a.y = data_of<T>(saved.y), a.mean = data_of<T>(saved.mean), a.mean_low = data_of<T>(saved.mean_low);
-    a.rstd = data_of<T>(saved.rstd);
+    a.activation = activation, a.activation_parameter = static_cast<Compute<T>>(fused_parameter(activation));
+    a.y = data_of<T>(saved.y), a.mean = data_of<Compute<T>>(saved.mean),
+    a.mean_low = data_of<Compute<T>>(saved.mean_low);
+    a.rstd = data_of<Compute<T>>(saved.rstd);
     a.width = num_threads();
     if (x.size() > 0) {
       const Workspace workspace(layer_norm_workspace(a));
@@ -93,12 +94,13 @@ py::tuple call_layer_norm_backward(py::handle dy_, py::handle saved_) {
   const View dy(op, "dy", dy_), x(op, "x", saved.x);
   dy.need_like(x);
   dy.need_shape(saved.shape);
-  return with_dtype(dy, [&]<class T>() -> py::tuple {
+  return with_storage(dy, [&]<class T>() -> py::tuple {
     const Order order = c_order(dy.rank());
     const Dense<T> dense_dy(dy, order);
     py::array dx = new_array<T>(saved.shape, order);
     LayerNormBackwardArgs<T> a{};
-    const py::object dweight = new_like<T>(saved.weight, a.dweight), dbias = new_like<T>(saved.bias, a.dbias);
+    const py::object dweight = new_like<Compute<T>>(saved.weight, a.dweight),
+                     dbias = new_like<Compute<T>>(saved.bias, a.dbias);
     py::object dresidual = py::none();
     if (saved.has_residual) {
       if (saved.activation == Activation::none)
@@ -109,11 +111,13 @@ py::tuple call_layer_norm_backward(py::handle dy_, py::handle saved_) {
     a.rows = saved.rows, a.length = saved.length;
     a.dy = dense_dy.data();
     a.x = static_cast<const T*>(saved.x.data()), a.y = static_cast<const T*>(saved.y.data());
-    a.weight = data_or_null<T>(saved.weight), a.bias = data_or_null<T>(saved.bias);
-    a.mean = static_cast<const T*>(saved.mean.data()), a.rstd = static_cast<const T*>(saved.rstd.data());
-    a.mean_low = static_cast<const T*>(saved.mean_low.data());
+    a.weight = data_or_null<Compute<T>>(saved.weight), a.bias = data_or_null<Compute<T>>(saved.bias);
+    a.mean = static_cast<const Compute<T>*>(saved.mean.data()),
+    a.rstd = static_cast<const Compute<T>*>(saved.rstd.data());
+    a.mean_low = static_cast<const Compute<T>*>(saved.mean_low.data());
     a.has_residual = saved.has_residual;
-    a.activation = saved.activation, a.activation_parameter = static_cast<T>(fused_parameter(saved.activation));
+    a.activation = saved.activation,
+    a.activation_parameter = static_cast<Compute<T>>(fused_parameter(saved.activation));
     a.dx = data_of<T>(dx);
     a.width = num_threads();
     if (saved.length > 0) {

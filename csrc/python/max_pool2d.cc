@@ -15,7 +15,7 @@ struct MaxPool2dSaved {
 MaxPool2dGeometry geometry(const char* op, const View& x, py::handle kernel, py::handle stride, py::handle padding,
                            py::handle dilation_, py::handle ceil_mode) {
   const Pair dilation = int_pair(op, "dilation", dilation_, 1);
-  x.need_float();
+  x.need_storage();
   x.need_rank(4, 4);
   if (x.shape[2] == 0 || x.shape[3] == 0) fail_value(op, "x", "of height and width 1 or more", x.got());
   const Windows w = parse_windows(op, x.shape, kernel, stride, padding, dilation, ceil_mode);
@@ -41,7 +41,7 @@ py::tuple max_pool2d(py::handle x_, py::handle kernel, py::handle stride, py::ha
   saved->g = geometry(op, x, kernel, stride, padding, dilation, ceil_mode);
   saved->dtype = x.dtype;
   const MaxPool2dGeometry& g = saved->g;
-  return with_dtype(x, [&]<class T>() -> py::tuple {
+  return with_storage(x, [&]<class T>() -> py::tuple {
     const Dense<T> dense_x(x);
     py::array y = new_array<T>({g.n, g.c, g.oh, g.ow});
     saved->codes = std::make_unique<Workspace>(y.size() * g.code_bytes + kCodeSlack);
@@ -58,10 +58,9 @@ py::array max_pool2d_backward(py::handle dy_, py::handle saved_) {
     fail_type(op, "saved", "the second result of max_pool2d", describe(saved_));
   const auto& saved = saved_.cast<const MaxPool2dSaved&>();
   const MaxPool2dGeometry& g = saved.g;
-  if (dy.dtype != saved.dtype)
-    fail_type(op, "dy", saved.dtype == Dtype::f32 ? "float32 like x" : "float64 like x", dy.got());
+  if (dy.dtype != saved.dtype) fail_type(op, "dy", name_of(saved.dtype) + std::string(" like x"), dy.got());
   dy.need_shape({g.n, g.c, g.oh, g.ow});
-  return with_dtype(dy, [&]<class T>() -> py::array {
+  return with_storage(dy, [&]<class T>() -> py::array {
     const Dense<T> dense_dy(dy);
     py::array dx = new_array<T>({g.n, g.c, g.ih, g.iw});
     MaxPool2dBackwardArgs<T> args{g, dense_dy.data(), saved.codes->get(), data_of<T>(dx), nullptr, num_threads()};

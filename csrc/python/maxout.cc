@@ -18,10 +18,10 @@ py::tuple maxout(py::handle x_, py::handle pieces_) {
   const View x(op, "x", x_);
   const int64_t pieces = integer(op, "pieces", pieces_, 1);
   if (pieces > kMaxPieces) fail_value(op, "pieces", "at most " + std::to_string(kMaxPieces), describe(pieces_));
-  x.need_float();
+  x.need_storage();
   x.need_rank(2);
   if (x.shape[1] % pieces != 0) fail_value(op, "x", "of a multiple of pieces channels", x.got());
-  return with_dtype(x, [&]<class T>() -> py::tuple {
+  return with_storage(x, [&]<class T>() -> py::tuple {
     const Dense<T> dense(x);
     auto saved = std::make_unique<MaxoutSaved>();
     saved->x_shape = saved->y_shape = x.shape;
@@ -42,10 +42,9 @@ py::array maxout_backward(py::handle dy_, py::handle saved_) {
   const View dy(op, "dy", dy_);
   if (!py::isinstance<MaxoutSaved>(saved_)) fail_type(op, "saved", "the second result of maxout", describe(saved_));
   const auto& saved = saved_.cast<const MaxoutSaved&>();
-  if (dy.dtype != saved.dtype)
-    fail_type(op, "dy", saved.dtype == Dtype::f32 ? "float32 like x" : "float64 like x", dy.got());
+  if (dy.dtype != saved.dtype) fail_type(op, "dy", name_of(saved.dtype) + std::string(" like x"), dy.got());
   dy.need_shape(saved.y_shape);
-  return with_dtype(dy, [&]<class T>() -> py::array {
+  return with_storage(dy, [&]<class T>() -> py::array {
     const Dense<T> dense(dy);
     py::array dx = new_array<T>(saved.x_shape);
     MaxoutArgs<T> args{

@@ -6,8 +6,8 @@ namespace fastnn {
 namespace {
 
 void check_weight(const View& x, const View& weight) {
-  x.need_float();
-  weight.need_like(x);
+  x.need_storage();
+  weight.need_parameter(x);
   if (weight.shape == Shape{1}) return;
   if (x.rank() < 2) fail_value(x.op, "weight", "of shape (1,) for x of rank below 2", weight.got());
   weight.need_shape({x.shape[1]});
@@ -33,9 +33,10 @@ void set_geometry(const View& x, const View& weight, const Order& order, PreluAr
 py::array prelu(py::handle x_, py::handle weight_) {
   const View x("prelu", "x", x_), weight("prelu", "weight", weight_);
   check_weight(x, weight);
-  return with_dtype(x, [&]<class T>() -> py::array {
+  return with_storage(x, [&]<class T>() -> py::array {
     const Order order = own_order(x);
-    const Dense<T> dense(x, order), dense_weight(weight);
+    const Dense<T> dense(x, order);
+    const Dense<Compute<T>> dense_weight(weight);
     py::array y = new_array<T>(x.shape, order);
     if (x.size() == 0) return y;
     PreluArgs<T> args{};
@@ -55,14 +56,15 @@ py::tuple prelu_backward(py::handle dy_, py::handle x_, py::handle weight_) {
   check_weight(x, weight);
   dy.need_like(x);
   dy.need_shape(x.shape);
-  return with_dtype(x, [&]<class T>() -> py::tuple {
+  return with_storage(x, [&]<class T>() -> py::tuple {
     // One order for all layouts: the sum over the values must not depend on the strides.
-    const Dense<T> dense(x), dense_dy(dy), dense_weight(weight);
-    py::array dx = new_array<T>(x.shape), dweight = new_array<T>(weight.shape);
+    const Dense<T> dense(x), dense_dy(dy);
+    const Dense<Compute<T>> dense_weight(weight);
+    py::array dx = new_array<T>(x.shape), dweight = new_array<Compute<T>>(weight.shape);
     PreluArgs<T> args{};
     set_geometry(x, weight, channels_last_order(x.rank()), args);
     args.weight = dense_weight.data(), args.x = dense.data(), args.dy = dense_dy.data();
-    args.dx = data_of<T>(dx), args.dweight = data_of<T>(dweight);
+    args.dx = data_of<T>(dx), args.dweight = data_of<Compute<T>>(dweight);
     const Workspace workspace(prelu_workspace(args) + 1);
     args.workspace = workspace.get();
     without_gil(3 * x.size() * static_cast<int64_t>(sizeof(T)), [&] { prelu_backward(args); });

@@ -11,6 +11,7 @@
 #include "core/device.h"
 #include "core/isa.h"
 #include "python/support/arguments.h"
+#include "python/support/dlpack.h"
 
 #ifndef FASTNN_BUILD
 #define FASTNN_BUILD "unknown"
@@ -107,6 +108,7 @@ void bind_runtime(py::module_& m) {
   m.def("parallel_regions", &parallel_regions);
   m.def("parallel_region_seconds", &region_seconds, py::arg("threads"), py::arg("repeats"));
   py::class_<DeviceMemory>(m, "DeviceMemory", "Memory of a CUDA device that a NumPy array stands for.");
+  py::class_<CapsuleMemory, DeviceMemory>(m, "CapsuleMemory", "The same, lent by a DLPack capsule.");
   m.def("load_cuda", &load_device_library, py::arg("path"));
   m.def("offer_cublas_lt", &offer_cublas_lt, py::arg("paths"));
   m.def("offer_cudnn", &offer_cudnn, py::arg("paths"), py::arg("least_work"));

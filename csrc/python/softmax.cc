@@ -16,9 +16,9 @@ int axis_argument(const char* op, py::handle value, const View& x) {
 }
 
 py::array run(const char* op, bool log, const View& in, const View* dy, py::handle axis_) {
-  in.need_float();
+  in.need_storage();
   const int axis = axis_argument(op, axis_, in);
-  return with_dtype(in, [&]<class T>() -> py::array {
+  return with_storage(in, [&]<class T>() -> py::array {
     const Order order = own_order(in);
     SoftmaxArgs<T> args{};
     args.log = log;
@@ -52,7 +52,7 @@ void bind_one(py::module_& m, const char* name, const char* backward_name) {
   define(m, name, [name](py::handle x, py::handle axis) { return run(name, log, View(name, "x", x), nullptr, axis); });
   define(m, backward_name, [backward_name](py::handle dy_, py::handle y_, py::handle axis) {
     const View y(backward_name, "y", y_), dy(backward_name, "dy", dy_);
-    y.need_float();
+    y.need_storage();
     dy.need_like(y);
     dy.need_shape(y.shape);
     return run(backward_name, log, y, &dy, axis);

@@ -16,7 +16,7 @@ py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle s
   const double smoothing = number_in(op, "label_smoothing", smoothing_, 0, 1);
   const Reduction reduction = parse_reduction(op, reduction_);
   const int64_t ignore_index = integer(op, "ignore_index", ignore_index_, std::numeric_limits<int64_t>::min());
-  logits.need_float();
+  logits.need_storage();
   logits.need_rank(2, 2);
   const int64_t n = logits.shape[0], c = logits.shape[1];
   if (c == 0) fail_value(op, "logits", "of one class or more", logits.got());
@@ -28,17 +28,18 @@ py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle s
       fail_type(op, "target", logits.dtype_name() + " (N, C) like logits or integers (N,)", target.got());
     target.need_shape({n, c});
   }
-  return with_dtype(logits, [&]<class T>() -> py::tuple {
+  return with_storage(logits, [&]<class T>() -> py::tuple {
     SoftmaxCrossEntropyArgs<T> a{};
     a.n = n, a.c = c;
-    std::optional<Dense<T>> dense_weight, distribution;
+    std::optional<Dense<Compute<T>>> dense_weight;
+    std::optional<Dense<T>> distribution;
     if (weight) {
-      weight->need_like(logits);
+      weight->need_parameter(logits);
       weight->need_shape({c});
       dense_weight.emplace(*weight);
       a.weight = dense_weight->data();
       for (int64_t k = 0; !on_device() && k < c; ++k)
-        if (!(a.weight[k] >= 0 && a.weight[k] <= std::numeric_limits<T>::max()))
+        if (!(a.weight[k] >= 0 && a.weight[k] <= std::numeric_limits<Compute<T>>::max()))
           fail_value(op, "weight", "finite and not negative", std::to_string(a.weight[k]));
     }
     const Buffer class_buffer(hard && !on_device() ? n * static_cast<int64_t>(sizeof(int64_t)) + 1 : 0);
@@ -65,15 +66,15 @@ py::tuple loss_and_gradient(py::handle logits_, py::handle target_, py::handle s
     py::array dlogits = new_array<T>({n, c});
     py::object losses = py::none();
     a.logits = dense_logits.data();
-    a.on = static_cast<T>(1 - smoothing), a.off = static_cast<T>(smoothing / static_cast<double>(c));
-    a.scale = reduction == Reduction::mean ? static_cast<T>(1 / total) : T{1};
+    a.on = static_cast<Compute<T>>(1 - smoothing), a.off = static_cast<Compute<T>>(smoothing / static_cast<double>(c));
+    a.scale = reduction == Reduction::mean ? static_cast<Compute<T>>(1 / total) : Compute<T>{1};
     a.dlogits = data_of<T>(dlogits);
     if (reduction == Reduction::none) {
-      py::array rows = new_array<T>({n});
-      a.losses = data_of<T>(rows);
+      py::array rows = new_array<Compute<T>>({n});
+      a.losses = data_of<Compute<T>>(rows);
       losses = rows;
     } else if (on_device()) {
-      losses = scalar_on_device(a.loss);
+      losses = scalar_on_device<Compute<T>>(a.loss);
     }
     a.width = num_threads();
     const Workspace workspace(softmax_cross_entropy_workspace(a));

@@ -1,9 +1,10 @@
 """How fastnn works beside the array libraries of CUDA: it allocates through them, on their stream.
 
-The extension calls :func:`describe`, :func:`library_and_stream`, :func:`reshaped` and the
-libraries' ``empty``. A library whose array is at hand has been imported.
+The extension calls :func:`describe`, :func:`capsule_of`, :func:`library_and_stream`,
+:func:`reshaped` and the libraries' ``empty``. A library whose array is at hand has been imported.
 """
 
+import importlib
 import sys
 from typing import Any, Protocol
 
@@ -12,7 +13,15 @@ import numpy as np
 from ._graphs import CuPyGraph, Graph, TorchGraph
 from ._loading import load
 
-__all__ = ["LIBRARIES", "Library", "describe", "library_and_stream", "library_of", "reshaped"]
+__all__ = [
+    "LIBRARIES",
+    "Library",
+    "capsule_of",
+    "describe",
+    "library_and_stream",
+    "library_of",
+    "reshaped",
+]
 
 Shape = tuple[int, ...]
 
@@ -27,7 +36,10 @@ class Library(Protocol):
         """The address of the current stream of a device."""
 
     def empty(self, shape: Shape, order: Shape, dtype: str, device: int) -> Any:
-        """A new array, dense in memory in this order of its axes; dtype as in NumPy's ``"f4"``."""
+        """A new array, dense in memory in this order of its axes.
+
+        dtype is as in NumPy's ``"f4"``; ``"V2"`` is bfloat16.
+        """
 
     def zeros(self, size: int, dtype: str, device: int) -> Any:
         """A new array of one axis, whose memory is aligned to 64 bytes or more."""
@@ -59,7 +71,14 @@ def permuted(shape: Shape, order: Shape) -> tuple[Shape, Shape]:
     return tuple(shape[axis] for axis in order), tuple(inverse)
 
 
-TORCH_KINDS = {"f2": "float16", "f4": "float32", "f8": "float64", "u1": "uint8", "i8": "int64"}
+TORCH_KINDS = {
+    "f2": "float16",
+    "V2": "bfloat16",
+    "f4": "float32",
+    "f8": "float64",
+    "u1": "uint8",
+    "i8": "int64",
+}
 
 
 class CuPy:
@@ -77,7 +96,8 @@ class CuPy:
         cupy: Any = sys.modules["cupy"]
         sizes, back = permuted(shape, order)
         with cupy.cuda.Device(device):
-            return cupy.empty(sizes, dtype).transpose(back)
+            kind = importlib.import_module("ml_dtypes").bfloat16 if dtype == "V2" else dtype
+            return cupy.empty(sizes, kind).transpose(back)
 
     def zeros(self, size: int, dtype: str, device: int) -> Any:
         cupy: Any = sys.modules["cupy"]
@@ -152,29 +172,66 @@ class Torch:
 LIBRARIES: dict[str, Library] = {"cupy": CuPy(), "torch": Torch()}
 
 
+CUDA_KINDS = (2, 13)  # DLPack's device types: CUDA, CUDA's managed memory
+
+
+def module_of(array: Any) -> str:
+    return type(array).__module__.partition(".")[0]
+
+
 def library_of(array: Any) -> Library:
     """The library that an array comes from."""
-    name = type(array).__module__.partition(".")[0]
+    name = module_of(array)
     if name not in LIBRARIES:
         known = " or ".join(sorted(LIBRARIES))
-        raise TypeError(f"CUDA arrays must come from {known}, got {name}.{type(array).__name__}")
+        raise TypeError(
+            f"the first CUDA array must come from {known}, whose arrays can be made here, "
+            f"got {name}.{type(array).__name__}"
+        )
     return LIBRARIES[name]
 
 
 def describe(array: Any) -> tuple[str, Shape, Shape | None, int, bool, int] | None:
     """dtype, shape, strides in bytes, address, writable and device of a CUDA array.
 
-    None for whatever has no ``__cuda_array_interface__``.
+    None for whatever has no ``__cuda_array_interface__``, or one that cannot name the dtype, and
+    for what DLPack describes better: arrays of a library that is not known here.
     """
     if isinstance(array, type):
         return None
-    interface = getattr(array, "__cuda_array_interface__", None)
+    if module_of(array) not in LIBRARIES and hasattr(array, "__dlpack_device__"):
+        return None
+    try:
+        interface = getattr(array, "__cuda_array_interface__", None)
+    except (KeyError, TypeError):
+        return None
     if interface is None:
         return None
     pointer, read_only = interface["data"]
     device = library_of(array).device(array)
     strides = interface.get("strides")
     return interface["typestr"], tuple(interface["shape"]), strides, pointer, not read_only, device
+
+
+def capsule_of(array: Any, stream: int | None) -> tuple[Any, int, bool] | None:
+    """The DLPack capsule of a CUDA array, its device, and whether it may be written to.
+
+    None for whatever is not on a CUDA device. ``stream`` is the one that will use the memory, None
+    the current one of the array's library.
+    """
+    if isinstance(array, type) or not hasattr(array, "__dlpack_device__"):
+        return None
+    kind, device = array.__dlpack_device__()
+    if int(kind) not in CUDA_KINDS:
+        return None
+    if stream is None:
+        stream = library_of(array).stream(device)
+    stream = stream or 1  # the default stream, in DLPack's numbers
+    try:
+        capsule = array.__dlpack__(stream=stream, max_version=(1, 0))
+    except TypeError:  # from before versions
+        capsule = array.__dlpack__(stream=stream)
+    return capsule, int(device), module_of(array) in LIBRARIES
 
 
 def library_and_stream(array: Any, device: int) -> tuple[Library, int]:

@@ -2,7 +2,8 @@
 
 Names, argument names and defaults are those of ``torch.nn.functional`` where it has the op. Every
 differentiable op ``f`` has a sibling ``f_backward``. Arrays are float32 or float64, all of one
-dtype; shapes are NCHW, memory of outputs of rank 3 and more is channels-last (N, spatial, C).
+dtype (on a CUDA device also float16 and bfloat16, see ``docs/cuda.md``); shapes are NCHW, memory
+of outputs of rank 3 and more is channels-last (N, spatial, C).
 This list is the only list of ops: a new op adds its line here.
 """
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <stdexcept>
 
 #include "ops/layout.h"
 
@@ -28,7 +29,7 @@ py::array as_numpy(const View& view, py::handle array) {
       constexpr int kCpu = 1, kCpuPinned = 3;
       const int device = py::int_(py::object(array.attr("__dlpack_device__")()[py::int_(0)])).cast<int>();
       if (device != kCpu && device != kCpuPinned)
-        fail_value(op, name, "on the CPU, or a CUDA array with __cuda_array_interface__",
+        fail_value(op, name, "on the CPU or on a CUDA device",
                    type + " on DLPack device type " + std::to_string(device));
       return py::module_::import("numpy").attr("from_dlpack")(array);
     }
@@ -37,6 +38,18 @@ py::array as_numpy(const View& view, py::handle array) {
   }
   fail_type(op, name, need, type);
 }
+
+// As the libraries' interfaces name it, and ml_dtypes: two bytes without a meaning to NumPy.
+bool is_bfloat16(const py::dtype& type) { return type.kind() == 'V' && type.itemsize() == 2; }
+
+template <class T>
+constexpr const char* kTypeString = "f4";
+template <>
+constexpr const char* kTypeString<double> = "f8";
+template <>
+constexpr const char* kTypeString<Float16> = "f2";
+template <>
+constexpr const char* kTypeString<Bfloat16> = "V2";
 
 bool ranges_overlap(const View& a, const View& b) {
   auto range = [](const View& v) {
@@ -68,6 +81,11 @@ void fail_type(const char* op, const std::string& argument, const std::string& n
   throw py::type_error(std::string(op) + ": " + argument + " must be " + need + ", got " + got);
 }
 
+const char* name_of(Dtype dtype) {
+  constexpr const char* names[] = {"float16", "bfloat16", "float32", "float64", "integers", "others"};
+  return names[static_cast<int>(dtype)];
+}
+
 View::View(const char* op_, const char* role_, py::handle array_, int index_) : op(op_), role(role_), index(index_) {
   const py::array array = as_numpy(*this, array_);
   const py::dtype type = array.dtype();
@@ -81,7 +99,11 @@ View::View(const char* op_, const char* role_, py::handle array_, int index_) : 
   }
   if (type.byteorder() == '>' || type.byteorder() == '!') fail_type(op, name(), "in native byte order", dtype_name());
   const char kind = type.kind();
-  if (kind == 'f' && type.itemsize() == 4)
+  if (memory && kind == 'f' && type.itemsize() == 2)
+    dtype = Dtype::f16;
+  else if (memory && is_bfloat16(type))
+    dtype = Dtype::bf16;
+  else if (kind == 'f' && type.itemsize() == 4)
     dtype = Dtype::f32;
   else if (kind == 'f' && type.itemsize() == 8)
     dtype = Dtype::f64;
@@ -101,7 +123,9 @@ std::string View::name() const {
   return index < 0 ? std::string(role) : std::string(role) + "[" + std::to_string(index) + "]";
 }
 
-std::string View::dtype_name() const { return py::str(owner.attr("dtype")); }
+std::string View::dtype_name() const {
+  return dtype == Dtype::bf16 ? std::string("bfloat16") : std::string(py::str(owner.attr("dtype")));
+}
 
 int64_t View::size() const {
   int64_t n = 1;
@@ -113,6 +137,15 @@ std::string View::got() const { return dtype_name() + " " + to_string(shape); }
 
 void View::need_float() const {
   if (dtype != Dtype::f32 && dtype != Dtype::f64) fail_type(op, name(), "float32 or float64", got());
+}
+void View::need_storage() const {
+  if (is_half()) return;
+  if (const DeviceCall* call = DeviceCall::current(); !call || !call->on_device()) return need_float();
+  if (dtype != Dtype::f32 && dtype != Dtype::f64) fail_type(op, name(), "float16, bfloat16, float32 or float64", got());
+}
+void View::need_parameter(const View& other) const {
+  if (!other.is_half()) return need_like(other);
+  if (dtype != Dtype::f32) fail_type(op, name(), "float32 beside " + other.name() + " of " + other.dtype_name(), got());
 }
 void View::need_like(const View& other) const {
   if (dtype != other.dtype) fail_type(op, name(), other.dtype_name() + " like " + other.name(), got());
@@ -219,17 +252,7 @@ void copy_elements(const View& x, const Order& order, T* dst) {
 }
 
 template <class T>
-py::array new_array(const Shape& shape) {
-  return new_array<T>(shape, channels_last_order(shape.size()));
-}
-
-template <class T>
-py::array new_array(const Shape& shape, const Order& order) {
-  if (const DeviceCall* call = DeviceCall::current(); call && call->on_device()) {
-    py::tuple sizes(shape.size()), axes(shape.size());
-    for (int i = 0; i < shape.size(); ++i) sizes[i] = shape[i], axes[i] = order[i];
-    return call->empty(sizes, axes, sizeof(T) == 4 ? "f4" : "f8");
-  }
+py::array new_host_array(const Shape& shape, const Order& order) {
   Shape strides(shape.size());
   int64_t stride = sizeof(T);
   for (int i = shape.size() - 1; i >= 0; --i) {
@@ -244,13 +267,33 @@ py::array new_array(const Shape& shape, const Order& order) {
                    py::array::StridesContainer(strides.begin(), strides.end()), data, owner);
 }
 
-template class Dense<float>;
-template class Dense<double>;
-template void copy_elements<float>(const View&, const Order&, float*);
-template void copy_elements<double>(const View&, const Order&, double*);
-template py::array new_array<float>(const Shape&);
-template py::array new_array<double>(const Shape&);
-template py::array new_array<float>(const Shape&, const Order&);
-template py::array new_array<double>(const Shape&, const Order&);
+template <class T>
+py::array new_array(const Shape& shape) {
+  return new_array<T>(shape, channels_last_order(shape.size()));
+}
+
+template <class T>
+py::array new_array(const Shape& shape, const Order& order) {
+  if (const DeviceCall* call = DeviceCall::current(); call && call->on_device()) {
+    py::tuple sizes(shape.size()), axes(shape.size());
+    for (int i = 0; i < shape.size(); ++i) sizes[i] = shape[i], axes[i] = order[i];
+    return call->empty(sizes, axes, kTypeString<T>);
+  }
+  if constexpr (kHalf<T>)
+    throw std::logic_error("float16 and bfloat16 are for devices");
+  else
+    return new_host_array<T>(shape, order);
+}
+
+#define FASTNN_ARRAYS_OF(T)                                      \
+  template class Dense<T>;                                       \
+  template void copy_elements<T>(const View&, const Order&, T*); \
+  template py::array new_array<T>(const Shape&);                 \
+  template py::array new_array<T>(const Shape&, const Order&);
+FASTNN_ARRAYS_OF(Float16)
+FASTNN_ARRAYS_OF(Bfloat16)
+FASTNN_ARRAYS_OF(float)
+FASTNN_ARRAYS_OF(double)
+#undef FASTNN_ARRAYS_OF
 
 }  // namespace fastnn

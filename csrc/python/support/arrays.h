@@ -13,6 +13,7 @@
 
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "core/storage.h"
 #include "python/support/device_call.h"
 
 namespace fastnn {
@@ -64,9 +65,10 @@ std::string to_string(const Shape& shape);  // "(2, 3)"
 [[noreturn]] void fail_type(const char* op, const std::string& argument, const std::string& need,
                             const std::string& got);
 
-enum class Dtype { f32, f64, integer, other };
-template <class T>
-inline constexpr Dtype kDtype = sizeof(T) == 4 ? Dtype::f32 : Dtype::f64;
+// float16 and bfloat16 only in a device's memory: on the CPU they are others.
+enum class Dtype { f16, bf16, f32, f64, integer, other };
+
+const char* name_of(Dtype dtype);  // "float32"
 
 // An array as Python passed it: any strides, any alignment, any dtype.
 struct View {
@@ -86,10 +88,13 @@ struct View {
   std::string dtype_name() const;
   int rank() const { return shape.size(); }
   int64_t size() const;
-  int64_t itemsize() const { return dtype == Dtype::f32 ? 4 : 8; }
+  bool is_half() const { return dtype == Dtype::f16 || dtype == Dtype::bf16; }
+  int64_t itemsize() const { return is_half() ? 2 : dtype == Dtype::f32 ? 4 : 8; }
 
-  void need_float() const;                  // float32 or float64
-  void need_like(const View& other) const;  // the same dtype as `other`
+  void need_float() const;                       // float32 or float64
+  void need_storage() const;                     // on a device also float16 or bfloat16
+  void need_like(const View& other) const;       // the same dtype as `other`
+  void need_parameter(const View& other) const;  // the dtype of parameters beside `other`: float32 beside half
   void need_rank(int least, int most = kMaxRank) const;
   void need_shape(const Shape& need) const;
   void need_writable() const;
@@ -151,6 +156,15 @@ T* data_of(py::array& array) {
 template <class Body>
 auto with_dtype(const View& view, Body&& body) {
   view.need_float();
+  return view.dtype == Dtype::f32 ? body.template operator()<float>() : body.template operator()<double>();
+}
+
+// The same for ops whose CUDA kernels take float16 and bfloat16 too.
+template <class Body>
+auto with_storage(const View& view, Body&& body) {
+  if (view.dtype == Dtype::f16) return body.template operator()<Float16>();
+  if (view.dtype == Dtype::bf16) return body.template operator()<Bfloat16>();
+  view.need_storage();
   return view.dtype == Dtype::f32 ? body.template operator()<float>() : body.template operator()<double>();
 }
 

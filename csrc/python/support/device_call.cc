@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "core/device.h"
+#include "python/support/dlpack.h"
 
 namespace fastnn {
 namespace {
@@ -22,11 +23,27 @@ py::array numpy_over(const char* dtype, py::handle shape, py::handle strides, ui
   return array;
 }
 
+constinit thread_local void* t_stream = nullptr;  // that of this thread's call, once an array has decided it
+
+// Of an array that its library describes by DLPack alone.
+py::object over_capsule(py::handle array) {
+  py::object stream = py::none();
+  if (const DeviceCall* call = DeviceCall::current(); call && call->device() != DeviceCall::kUnknown)
+    stream = py::int_(call->on_device() ? reinterpret_cast<uintptr_t>(t_stream) : 0);
+  const py::object found = libraries().attr("capsule_of")(array, stream);
+  if (found.is_none()) return {};
+  const auto [capsule, device, writable] = found.cast<std::tuple<py::capsule, int, bool>>();
+  const DlpackMemory memory = read_dlpack(capsule);
+  const py::object owner = py::cast(CapsuleMemory{{py::reinterpret_borrow<py::object>(array), device}, capsule});
+  return numpy_over(memory.dtype.c_str(), memory.shape, memory.strides, memory.pointer, writable && memory.writable,
+                    owner);
+}
+
 }  // namespace
 
 py::object over_device_memory(py::handle array) {
   const py::object found = libraries().attr("describe")(array);
-  if (found.is_none()) return {};
+  if (found.is_none()) return over_capsule(array);
   const auto [dtype, shape, strides, pointer, writable, device] =
       found.cast<std::tuple<std::string, py::tuple, py::object, uintptr_t, bool, int>>();
   const py::object owner = py::cast(DeviceMemory{py::reinterpret_borrow<py::object>(array), device});
@@ -46,7 +63,7 @@ constinit thread_local DeviceCall* t_device_call = nullptr;
 
 void DeviceCall::end() const {
   leave_device();
-  if (outer_ && outer_->on_device()) enter_device(outer_->device_, outer_->stream_);
+  if (outer_ && outer_->on_device()) enter_device(outer_->device_, t_stream = outer_->stream_);
 }
 
 bool DeviceCall::enter(const char* role, const DeviceMemory* memory) {
@@ -56,7 +73,7 @@ bool DeviceCall::enter(const char* role, const DeviceMemory* memory) {
       py::tuple found = libraries().attr("library_and_stream")(memory->array, device);
       library_ = found[0];
       stream_ = reinterpret_cast<void*>(found[1].cast<uintptr_t>());
-      enter_device(device, stream_);
+      enter_device(device, t_stream = stream_);
     }
     device_ = device;
     role_ = role;
