@@ -148,3 +148,81 @@ def test_high_is_float32():
 def test_unknown_precision_is_refused(name):
     with pytest.raises(ValueError, match=r"set_float32_matmul_precision: precision must .*medium"):
         fastnn.set_float32_matmul_precision(name)
+
+
+# ---- convolutions ----
+
+# n, ci, size, co, kernel, stride, padding, dilation, groups
+CONVOLUTIONS = [
+    (3, 16, (9, 9), 16, 3, 1, 1, 1, 1),
+    (2, 32, (8, 7), 33, 3, 2, 1, 1, 1),
+    (3, 5, (9, 10), 17, 3, 1, 1, 1, 1),
+    (2, 65, (7, 8), 40, 3, 1, ((0, 2), (1, 0)), 1, 1),
+    (2, 24, (11, 12), 20, 5, 3, 2, 1, 1),
+    (2, 19, (12, 12), 18, 3, 1, 2, 2, 1),
+    (2, 18, (9, 9), 36, 3, 2, 1, 1, 2),
+    (2, 34, (9, 9), 20, 1, 2, 0, 1, 1),
+    (5, 40, (6, 6), 50, 1, 1, 0, 1, 1),
+    (3, 520, (4, 4), 512, 3, 1, 1, 1, 1),
+]
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+def test_convolution_of_rounded_arrays(case):
+    n, ci, size, co, kernel, stride, padding, dilation, groups = case
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    ours = {**options, "algorithm": "direct"}
+    x, weight = drawn((n, ci, *size), (co, ci // groups, kernel, kernel))
+    y = F.conv2d(x, weight, **ours)
+    (dy,) = drawn(y.shape)
+    gradients = F.conv2d_backward(dy, x, weight, **ours, needs=("x", "weight"))[:2]
+    wide = [rounded(v) for v in (dy, x, weight)]
+    terms = (ci // groups * kernel**2, co // groups * kernel**2, dy[:, 0].size)
+    expected, magnitude = (
+        (reference.conv2d(b, c, **options), *reference.conv2d_backward(a, b, c, **options)[:2])
+        for a, b, c in (wide, [np.abs(v) for v in wide])
+    )
+    for got, exact, sizes, count in zip((y, *gradients), expected, magnitude, terms, strict=True):
+        check(got, exact, sizes, count)
+    single = in_float32(F.conv2d_backward, dy, x, weight, **ours)
+    assert all(a.tobytes() != b.tobytes() for a, b in zip(gradients, single, strict=False))
+    # channels first and a weight in another order: the same bits
+    turned = F.conv2d(np.ascontiguousarray(x), fastnn.channels_last(weight), **ours)
+    assert np.array_equal(turned, y)
+
+
+@needs_bfloat16
+def test_convolution_has_the_same_bits_for_any_number_of_threads(threads):
+    x, weight = drawn((5, 20, 17, 15), (30, 20, 3, 3))
+    (dy,) = drawn((5, 30, 9, 8))
+
+    def all_three() -> bytes:
+        made = F.conv2d_backward(dy, x, weight, stride=2, padding=1)
+        return b"".join(v.tobytes() for v in (F.conv2d(x, weight, stride=2, padding=1), *made))
+
+    with fastnn.threads(1):
+        expected = all_three()
+    assert all_three() == expected
+
+
+@needs_bfloat16
+def test_not_a_number_stays_in_its_window():
+    x, weight = drawn((2, 17, 12, 12), (16, 17, 3, 3))
+    clean = F.conv2d(x, weight, padding=1, algorithm="direct")
+    x[1, 16, 6, 6] = np.nan
+    y = F.conv2d(x, weight, padding=1, algorithm="direct")
+    assert np.isnan(y[1, :, 5:8, 5:8]).all()
+    y[1, :, 5:8, 5:8] = clean[1, :, 5:8, 5:8]
+    assert np.array_equal(y, clean)
+
+
+@needs_bfloat16
+def test_transposed_convolution_of_rounded_arrays():
+    x, weight = drawn((2, 20, 7, 7), (20, 18, 3, 3))
+    y = F.conv_transpose2d(x, weight, stride=2, padding=1)
+    wide = rounded(x), rounded(weight)
+    exact = reference.conv_transpose2d(*wide, stride=2, padding=1)
+    sizes = reference.conv_transpose2d(*(np.abs(v) for v in wide), stride=2, padding=1)
+    check(y, exact, sizes, 20 * 9)
+    assert y.tobytes() != in_float32(F.conv_transpose2d, x, weight, stride=2, padding=1).tobytes()
