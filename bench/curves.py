@@ -1,5 +1,6 @@
 """Accuracy against time: ResNet-20 on CIFAR-10, by fastnn and by PyTorch, epochs taking turns.
 
+Where the CPU multiplies bfloat16, fastnn trains a second time with operands rounded to it.
 All start from the same weights and see the same batches, flipped and cropped by fastnn's loader,
 whose time counts for all. SGD with Nesterov momentum 0.9, weight decay 5e-4 on the weights, one
 cycle up to a rate of 0.3. After each epoch the test images are classified; the clocks stand still
@@ -9,12 +10,15 @@ meanwhile, and while another contender trains.
 import argparse
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn import data, models, optim
+import fastnn
+from fastnn import _core, data, models, optim
 
 from . import UsageError, networks, peers
 from .accuracy import Predict, Step, contender
@@ -23,6 +27,7 @@ from .progress import Progress
 from .session import positive, use_threads
 
 BATCH, LR, MOMENTUM, DECAY = 128, 0.3, 0.9, 5e-4
+ROUNDED = f"{OURS}, bfloat16"
 GOALS = (0.85, 0.88, 0.9, 0.91)
 
 
@@ -50,6 +55,8 @@ def main(args: argparse.Namespace) -> int:
     use_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     contenders = {OURS: ours(args.seed)}
+    if _core.has_bfloat16_dot():
+        contenders[ROUNDED] = rounded(args.seed)
     contenders |= {networks.MODES[mode]: theirs(args.seed, mode) for mode in args.modes}
     curves = race(contenders, data.load_cifar10(args.root), args.epochs, args.seed)
     for name, curve in curves.items():
@@ -121,6 +128,22 @@ def ours(seed: int) -> tuple[Step, Predict]:
     model = models.resnet20(seed=seed)
     groups = optim.param_groups(model, weight_decay=DECAY)
     return contender(model, lambda rate: optim.SGD(groups, rate, MOMENTUM, nesterov=True))
+
+
+def rounded(seed: int) -> tuple[Step, Predict]:
+    """`ours`, its products and convolutions in the precision "medium"."""
+    step, predict = ours(seed)
+
+    @contextmanager
+    def medium() -> Iterator[None]:
+        before = fastnn.get_float32_matmul_precision()
+        fastnn.set_float32_matmul_precision("medium")
+        try:
+            yield
+        finally:
+            fastnn.set_float32_matmul_precision(before)
+
+    return medium()(step), medium()(predict)
 
 
 def theirs(seed: int, mode: str) -> tuple[Step, Predict]:

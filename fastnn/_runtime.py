@@ -84,6 +84,40 @@ def set_conv_algorithm(algorithm: str) -> None:
     _core.set_conv_algorithm(algorithm)
 
 
+def get_float32_matmul_precision() -> str:
+    """Return the precision of products and convolutions of float32 arrays."""
+    return _core.get_float32_matmul_precision()
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Let products and convolutions of float32 arrays round their operands, where that is faster.
+
+    ``FASTNN_FLOAT32_MATMUL_PRECISION`` does it at import. Names and meaning are PyTorch's.
+
+    Parameters
+    ----------
+    precision : "highest", "high" or "medium"
+        "highest", the default, and "high" compute in float32. "medium" may round the operands of
+        `linear`, `matmul`, `conv2d`, `conv_transpose2d` and their gradients to bfloat16, which
+        keeps 8 bits: each operand gets a relative error of at most 2^-8 / 2 (and those below
+        2^-126 count as zero). Their products are exact and are summed in float32; inputs, weights,
+        outputs and gradients stay float32 arrays.
+
+    Raises
+    ------
+    ValueError
+        If `precision` is none of these.
+
+    Notes
+    -----
+    "medium" needs the kernels of ``avx512`` on a CPU with AVX512-BF16 (`show_config` says so), and
+    is taken for shapes that gain by it: elsewhere, in float64, in grouped convolutions that share
+    vectors and depthwise ones, and where Winograd's algorithm is faster, it changes nothing.
+    Which shapes these are depends on nothing but the shapes.
+    """
+    _core.set_float32_matmul_precision(precision)
+
+
 def memory_stats() -> dict[str, int]:
     """Return the memory pool's counters.
 
@@ -102,6 +136,11 @@ def empty_cache() -> None:
     _core.empty_cache()
 
 
+def _bfloat16() -> str:
+    has = "multiplies" if _core.has_bfloat16_dot() else "does not multiply"
+    return f'products; "medium": this CPU {has} bfloat16'
+
+
 def config() -> dict[str, str]:
     """Return what `show_config` prints."""
     import numpy
@@ -117,6 +156,7 @@ def config() -> dict[str, str]:
         "isa": f"{get_isa()} (available: {', '.join(available_isas())})",
         "threads": str(get_num_threads()),
         "conv2d": get_conv_algorithm(),
+        "float32": f"{get_float32_matmul_precision()} ({_bfloat16()})",
     }
 
 

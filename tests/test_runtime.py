@@ -60,6 +60,15 @@ def test_environment_sets_the_convolution_algorithm():
     assert all(word in result.stderr for word in ("ImportError", "winograd", "fft"))
 
 
+def test_environment_sets_the_matmul_precision():
+    code = "import fastnn; print(fastnn.get_float32_matmul_precision())"
+    assert printed(code) == "highest"
+    assert printed(code, FASTNN_FLOAT32_MATMUL_PRECISION="medium") == "medium"
+    result = python(code, FASTNN_FLOAT32_MATMUL_PRECISION="low")
+    assert result.returncode != 0
+    assert all(word in result.stderr for word in ("ImportError", "medium", "low"))
+
+
 def test_set_isa_rejects_what_the_machine_cannot_run():
     with pytest.raises(ValueError, match=r"set_isa: isa must be one of .*, got 'mmx'"):
         fastnn.set_isa("mmx")

@@ -63,6 +63,14 @@ Isa active_isa() {
 
 void set_active_isa(Isa isa) { g_active.store(static_cast<int>(isa), std::memory_order_relaxed); }
 
+bool has_bfloat16_dot() {
+#if defined(__x86_64__)
+  return active_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 int64_t kernel_calls(Isa isa) { return g_calls[static_cast<int>(isa)].value.load(std::memory_order_relaxed); }
 
 Isa count_kernel_call() {

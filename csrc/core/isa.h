@@ -28,6 +28,7 @@ bool isa_supported(Isa isa);  // by this CPU and its operating system
 Isa best_isa();
 Isa active_isa();
 void set_active_isa(Isa isa);
+bool has_bfloat16_dot();  // on this CPU, by the kernels of the active ISA
 
 // Kernel calls so far on one ISA: tests use it to prove which one ran.
 int64_t kernel_calls(Isa isa);

@@ -30,12 +30,26 @@ void run_correlation(const Correlation<T>& c, const WeightStrides& strides, cons
   correlate(c, packed, out, epilogue, scratch, segments, width);
 }
 
+// Sums over fewer channels would gain less from pairs than the odd ones cost.
+template <class T>
+Pairing pairing_of(const Conv2dArgs<T>& a, int64_t channels) {
+  return kHasPairs<T> && a.bfloat16 && channels / a.groups >= 4 ? Pairing::channels : Pairing::none;
+}
+template <class T>
+Correlation<T> forward_of(const Conv2dArgs<T>& a) {
+  return forward_correlation(a, 1, pairing_of(a, a.ci));
+}
+template <class T>
+Correlation<T> gradient_of(const Conv2dArgs<T>& a, int64_t h, int64_t w) {
+  return gradient_correlation(a, h, w, 1, pairing_of(a, a.co));
+}
+
 // ---- forward ----
 
 template <class T>
 void direct_forward(const Conv2dArgs<T>& a) {
   const int64_t ci = a.ci / a.groups, co = a.co / a.groups;
-  Correlation<T> c = forward_correlation(a);
+  Correlation<T> c = forward_of(a);
   for (int64_t g = 0; g < a.groups; ++g) {
     c.in = a.x + g * ci;
     const OutputGrid<T> out{a.y + g * co, a.oh * a.ow * a.co, a.ow * a.co, a.co, co};
@@ -51,7 +65,7 @@ template <class T>
 int64_t direct_input_gradient_bytes(const Conv2dArgs<T>& a) {
   int64_t most = 0;
   for_phases(a, [&](int64_t h, int64_t w) {
-    const int64_t bytes = correlation_bytes(gradient_correlation(a, h, w), a.ci / a.groups, a.width);
+    const int64_t bytes = correlation_bytes(gradient_of(a, h, w), a.ci / a.groups, a.width);
     if (bytes > most) most = bytes;
   });
   return most;
@@ -63,7 +77,7 @@ void direct_input_gradient(const Conv2dArgs<T>& a) {
   // The gradient reads the output's channels and writes the input's.
   const WeightStrides turned{a.weight_strides.in, a.weight_strides.out, a.weight_strides.kh, a.weight_strides.kw};
   for_phases(a, [&](int64_t h, int64_t w) {
-    Correlation<T> c = gradient_correlation(a, h, w);
+    Correlation<T> c = gradient_of(a, h, w);
     for (int64_t g = 0; g < a.groups; ++g) {
       c.in = a.dy + g * co;
       const OutputGrid<T> out{a.dx + (h * a.iw + w) * a.ci + g * ci, a.ih * a.iw * a.ci, a.stride_h * a.iw * a.ci,
@@ -179,7 +193,7 @@ struct WinogradWay {
 template <class T>
 struct DirectWay {
   const Conv2dArgs<T>& a;
-  int64_t forward_bytes() const { return correlation_bytes(forward_correlation(a), a.co / a.groups, a.width); }
+  int64_t forward_bytes() const { return correlation_bytes(forward_of(a), a.co / a.groups, a.width); }
   int64_t input_gradient_bytes() const {
     return is_disjoint(a) ? Disjoint<T>{a}.bytes() : direct_input_gradient_bytes(a);
   }

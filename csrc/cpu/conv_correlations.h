@@ -6,7 +6,7 @@
 namespace fastnn::FASTNN_ISA {
 
 template <class T>
-static Correlation<T> forward_correlation(const Conv2dArgs<T>& a, int64_t lanes = 1) {
+static Correlation<T> forward_correlation(const Conv2dArgs<T>& a, int64_t lanes = 1, Pairing pairing = Pairing::none) {
   Correlation<T> c{};
   c.in = a.x;
   c.n = a.n, c.ih = a.ih, c.iw = a.iw, c.ci = a.ci / a.groups, c.in_pixel = a.ci;
@@ -14,14 +14,15 @@ static Correlation<T> forward_correlation(const Conv2dArgs<T>& a, int64_t lanes 
   c.rows = {a.kh, -a.pad_top, a.dilation_h, a.stride_h, 0, 1};
   c.cols = {a.kw, -a.pad_left, a.dilation_w, a.stride_w, 0, 1};
   c.lanes = lanes;
+  c.pairing = pairing;
   c.plan();
   return c;
 }
 
 // One for each phase of the stride.
 template <class T>
-static Correlation<T> gradient_correlation(const Conv2dArgs<T>& a, int64_t phase_h, int64_t phase_w,
-                                           int64_t lanes = 1) {
+static Correlation<T> gradient_correlation(const Conv2dArgs<T>& a, int64_t phase_h, int64_t phase_w, int64_t lanes = 1,
+                                           Pairing pairing = Pairing::none) {
   Correlation<T> c{};
   c.in = a.dy;
   c.n = a.n, c.ih = a.oh, c.iw = a.ow, c.ci = a.co / a.groups, c.in_pixel = a.co;
@@ -34,6 +35,7 @@ static Correlation<T> gradient_correlation(const Conv2dArgs<T>& a, int64_t phase
     c.cols = {0, 0, 1, 1, 0, 1};
   }
   c.lanes = lanes;
+  c.pairing = pairing;
   c.plan();
   return c;
 }

@@ -13,18 +13,33 @@ struct WeightGradient {
   Panels<T> panels;
   int width;
 
-  WeightGradient(const Conv2dArgs<T>& a) : c(forward_correlation(a)), panels{a.co / a.groups}, width(a.width) {}
+  WeightGradient(const Conv2dArgs<T>& a)
+      : c(forward_correlation(a, 1, pairs_of_images(a) ? Pairing::images : Pairing::none)),
+        panels{a.co / a.groups},
+        width(a.width) {}
 
   int64_t size() const { return panels.size(c.depth); }
 
-  // Panel p of dy at [pixel, pixel + pixels) as rows of the panel's width, columns beyond the matrix zero.
-  void load_panel(const T* dy, int64_t pixel, int64_t p, int64_t pixels, T* dst) const {
+  // Elements of the sums over pixels are values of one image, or pairs of those of two.
+  static bool pairs_of_images(const Conv2dArgs<T>& a) { return kHasPairs<T> && a.bfloat16 && a.n > 1; }
+  bool paired() const { return c.pairing == Pairing::images; }
+  int64_t first_of(int64_t image) const { return paired() ? 2 * image : image; }
+
+  // Panel p of dy at `pixels` pixels of an image from one on, as rows of the panel's width, columns beyond the matrix
+  // zero; `dy` is where the first of them lies, `image` a number of the correlation's.
+  void load_panel(const T* dy, int64_t image, int64_t pixel, int64_t p, int64_t pixels, T* dst) const {
     constexpr int64_t kL = kLanes<T>;
     const int64_t columns = panels.width(p), valid = panels.valid(p);
     for (int64_t i = 0; i < pixels; ++i) {
       const T* src = dy + i * pixel + p * Panels<T>::kWide;
       for (int64_t j = 0; j < columns; j += kL) {
         const int64_t left = valid - j;
+        if constexpr (kHasPairs<T>)
+          if (paired()) {
+            const T* next = first_of(image) + 1 < c.in_images ? src + c.oh * c.ow * pixel + j : nullptr;
+            store(dst + i * columns + j, pairs_across(src + j, next, left > 0 ? left : 0));
+            continue;
+          }
         store(dst + i * columns + j, left >= kL ? load(src + j) : load_n(src + j, left > 0 ? left : 0));
       }
     }
@@ -44,7 +59,7 @@ struct WeightGradient {
         for (int64_t k = 0; k < pieces.count; ++k) {
           t.a = a + c.tap_offset(g) + m * c.block + pieces.begin(k);
           t.c = sums + panels.offset(p, c.depth) + (row + m * stretch + pieces.begin(k)) * columns;
-          tile_for<T>(Walk::transposed, pieces.size(k), panels.vectors(p))(t);
+          tile_for<T>(Walk::transposed, pieces.size(k), panels.vectors(p), paired())(t);
         }
       }
     }
@@ -62,17 +77,17 @@ struct WeightGradient {
 
   // dw takes the total of `parts` sums.
   void write(const WeightStrides& strides, const T* sums, int64_t parts, T* dw) const {
-    parallel_blocks(panels.count() * c.blocks, width, 4 * parts * size() * static_cast<int64_t>(sizeof(T)),
-                    [&](int64_t i, int) {
-                      const int64_t p = i / c.blocks, columns = panels.width(p), valid = panels.valid(p);
-                      T* dst = dw + p * Panels<T>::kWide * strides.out;
-                      const T* src = sums + panels.offset(p, c.depth);
-                      each_weight(c, strides, i % c.blocks, valid, [&](int64_t row, int64_t j, int64_t offset) {
-                        T total = 0;
-                        for (int64_t part = 0; part < parts; ++part) total += src[part * size() + row * columns + j];
-                        dst[offset] = total;
-                      });
-                    });
+    parallel_blocks(
+        panels.count() * c.blocks, width, 4 * parts * size() * static_cast<int64_t>(sizeof(T)), [&](int64_t i, int) {
+          const int64_t p = i / c.blocks, columns = panels.width(p), valid = panels.valid(p);
+          T* dst = dw + p * Panels<T>::kWide * strides.out;
+          const T* src = sums + panels.offset(p, c.depth);
+          each_weight(c, strides, i % c.blocks, valid, [&](int64_t row, int64_t j, int64_t offset, int64_t) {
+            T total = 0;
+            for (int64_t part = 0; part < parts; ++part) total += src[part * size() + row * columns + j];
+            dst[offset] = total;
+          });
+        });
   }
 };
 
@@ -131,9 +146,9 @@ struct BandWeightGradient : WeightGradient<T> {
       for (int64_t task = pieces.begin(part); task < pieces.begin(part + 1); ++task) {
         const int64_t image = task / c.bands, i0 = c.band_begin(task % c.bands), count = c.band_size(task % c.bands);
         load_band(c, image, i0, count, band);
-        const T* dy = a.dy + ((image * a.oh + i0) * a.ow) * a.co + group * co;
+        const T* dy = a.dy + ((this->first_of(image) * a.oh + i0) * a.ow) * a.co + group * co;
         for (int64_t p = 0; p < panels.count(); ++p)
-          this->load_panel(dy, a.co, p, count * c.ow, gradient + panels.offset(p, band_pixels()));
+          this->load_panel(dy, image, a.co, p, count * c.ow, gradient + panels.offset(p, band_pixels()));
         add_band(i0, count, band, gradient, segments + worker * c.band, mine);
       }
     });
@@ -199,9 +214,11 @@ struct PlaneWeightGradient : WeightGradient<T> {
     Segment* lists = reinterpret_cast<Segment*>(planes + width * scratch());
     for (int64_t image = 0; image < c.n; image += images) {
       const int64_t count = c.n - image < images ? c.n - image : images, some = count * c.oh * c.ow;
-      const T* dy = a.dy + image * c.oh * c.ow * a.co + group * co;
+      const T* dy = a.dy + group * co;
       parallel_blocks(panels.count(), width, 2 * some * co * static_cast<int64_t>(sizeof(T)), [&](int64_t p, int) {
-        this->load_panel(dy, a.co, p, some, gradient + panels.offset(p, pixels()));
+        T* to = gradient + panels.offset(p, pixels());
+        for (int64_t i = image; i < image + count; ++i, to += c.oh * c.ow * panels.width(p))
+          this->load_panel(dy + this->first_of(i) * c.oh * c.ow * a.co, i, a.co, p, c.oh * c.ow, to);
       });
       parallel_blocks(c.blocks, width, some * co * c.depth / 8, [&](int64_t cb, int worker) {
         T* mine = planes + worker * scratch();

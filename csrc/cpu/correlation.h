@@ -27,6 +27,9 @@ struct Taps {
   }
 };
 
+// What an element of scratch is: a value, or a pair of bfloat16 of two channels, or of one channel of two images.
+enum class Pairing { none, channels, images };
+
 static inline int64_t gcd(int64_t a, int64_t b) {
   while (b) {
     const int64_t r = a % b;
@@ -60,9 +63,11 @@ struct Correlation {
   int64_t oh, ow;  // the grid of outputs
   Taps rows, cols;
   int64_t lanes = 1;  // elements in scratch for each of a pixel's channels
+  Pairing pairing = Pairing::none;
 
-  // ---- derived by plan() ----
-  int64_t block;  // elements of a pixel in scratch: of 16 channels, or of all of fewer
+  // ---- derived by plan(); n and ci then count pairs ----
+  int64_t in_images, in_channels;  // of in
+  int64_t block;                   // elements of a pixel in scratch: of 16 channels, or of all of fewer
   int64_t blocks;
   int64_t tap_step;     // columns between neighbouring taps
   bool merges;          // taps a stride apart are neighbours in scratch
@@ -75,6 +80,10 @@ struct Correlation {
   int64_t depth;        // length of the whole reduction: rows of the packed weights
 
   void plan() {
+    in_images = n;
+    in_channels = ci;
+    if (pairing == Pairing::images) n = (n + 1) / 2;
+    if (pairing == Pairing::channels) ci = (ci + 1) / 2;
     block = (ci < kBlock ? ci : kBlock) * lanes;
     blocks = (ci + kBlock - 1) / kBlock;
     tap_step = cols.step < 0 ? -cols.step : cols.step;
@@ -137,11 +146,11 @@ struct Correlation {
   int64_t block_channels(int64_t cb) const { return ci - cb * kBlock < kBlock ? ci - cb * kBlock : kBlock; }
 };
 
-// The scratch row `dst` of channel block cb takes an input row.
-template <class T>
-FASTNN_INLINE void load_row(const Correlation<T>& c, const T* row, int64_t cb, T* dst) {
-  constexpr int64_t kL = kLanes<T>;
-  const int64_t channels = c.block_channels(cb), stride = c.cols.stride;
+// Calls copy(column, columns, to) for what each slot of a scratch row takes of an input row, `stride` columns apart;
+// zero is what lies outside.
+template <class T, class F>
+FASTNN_INLINE void each_slot(const Correlation<T>& c, T* dst, const F& copy) {
+  const int64_t stride = c.cols.stride;
   for (int64_t slot = 0; slot < c.slots; ++slot, dst += c.slot_width * c.block) {
     // Pixel j of the slot is input column first + j * stride.
     const int64_t first = c.slot_phase(slot) + c.cols.lowest();
@@ -151,19 +160,54 @@ FASTNN_INLINE void load_row(const Correlation<T>& c, const T* row, int64_t cb, T
     if (begin > end) begin = end;
     for (int64_t i = 0; i < begin * c.block; ++i) dst[i] = 0;
     for (int64_t i = end * c.block; i < c.slot_width * c.block; ++i) dst[i] = 0;
-    const T* src = row + cb * kBlock + first * c.in_pixel;
-    if (channels == kBlock) {
-      for (int64_t j = begin; j < end; ++j)
-#pragma GCC unroll 8
-        for (int64_t v = 0; v < kBlock; v += kL) store(dst + j * kBlock + v, load(src + j * stride * c.in_pixel + v));
-    } else if (stride == 1 && c.in_pixel == c.block) {
-      __builtin_memcpy(dst + begin * c.block, src + begin * c.block,
-                       static_cast<size_t>((end - begin) * c.block) * sizeof(T));
-    } else {
-      for (int64_t j = begin; j < end; ++j)
-        for (int64_t i = 0; i < channels; ++i) dst[j * c.block + i] = src[j * stride * c.in_pixel + i];
-    }
+    copy(first + begin * stride, end - begin, dst + begin * c.block);
   }
+}
+
+// The scratch row `dst` of channel block cb takes an input row.
+template <class T>
+FASTNN_INLINE void load_row(const Correlation<T>& c, const T* row, int64_t cb, T* dst) {
+  constexpr int64_t kL = kLanes<T>;
+  const int64_t channels = c.block_channels(cb), step = c.cols.stride * c.in_pixel;
+  each_slot(c, dst, [&](int64_t column, int64_t columns, T* to) {
+    const T* src = row + cb * kBlock + column * c.in_pixel;
+    if (channels == kBlock) {
+      for (int64_t j = 0; j < columns; ++j)
+#pragma GCC unroll 8
+        for (int64_t v = 0; v < kBlock; v += kL) store(to + j * kBlock + v, load(src + j * step + v));
+    } else if (step == c.block) {
+      __builtin_memcpy(to, src, static_cast<size_t>(columns * c.block) * sizeof(T));
+    } else {
+      for (int64_t j = 0; j < columns; ++j)
+        for (int64_t i = 0; i < channels; ++i) to[j * c.block + i] = src[j * step + i];
+    }
+  });
+}
+
+// The same in pairs; `next` is the row of the second image, or null.
+template <class T>
+FASTNN_INLINE void load_pair_row(const Correlation<T>& c, const T* row, const T* next, int64_t cb, T* dst) {
+  const bool along = c.pairing == Pairing::channels;
+  const int64_t first = cb * kBlock * (along ? 2 : 1), most = kBlock * (along ? 2 : 1);
+  const int64_t values = c.in_channels - first < most ? c.in_channels - first : most;
+  const int64_t step = c.cols.stride * c.in_pixel;
+  each_slot(c, dst, [&](int64_t column, int64_t columns, T* to) {
+    const int64_t at = first + column * c.in_pixel;
+    auto make = [&](int64_t i, int64_t n) {
+      return along ? pairs_along(row + at + i, n) : pairs_across(row + at + i, next ? next + at + i : next, n);
+    };
+    if (values == most) {
+      for (int64_t j = 0; j < columns; ++j) store(to + j * kBlock, make(j * step, most));
+    } else if (step == (along ? 2 * c.block : c.block)) {  // pixels touch
+      const int64_t all = columns * c.block;
+      for (int64_t i = 0; i < all; i += kBlock) {
+        const int64_t n = all - i < kBlock ? all - i : kBlock;
+        store_n(to + i, make(along ? 2 * i : i, along ? 2 * n : n), n);
+      }
+    } else {
+      for (int64_t j = 0; j < columns; ++j) store_n(to + j * c.block, make(j * step, values), c.block);
+    }
+  });
 }
 
 // Copies the input rows that output rows [i0, i0 + count) of image `image` read, of channel blocks
@@ -172,13 +216,23 @@ template <class T>
 static void load_blocks(const Correlation<T>& c, int64_t image, int64_t i0, int64_t count, int64_t first, int64_t last,
                         T* planes) {
   const int64_t row0 = i0 * c.rows.stride + c.rows.lowest();
-  const T* in = c.in + image * c.ih * c.iw * c.in_pixel;
+  const int64_t size = c.ih * c.iw * c.in_pixel, number = c.pairing == Pairing::images ? 2 * image : image;
+  const T* in = c.in + number * size;
+  const T* next = c.pairing == Pairing::images && number + 1 < c.in_images ? in + size : nullptr;
   for (int64_t r = 0; r < c.band_rows(count); ++r) {
     const int64_t row = row0 + r;
     if (row < 0 || row >= c.ih) continue;                       // its taps are skipped
     if (c.rows.count == 1 && r % c.rows.stride != 0) continue;  // no tap reads it
-    for (int64_t cb = first; cb < last; ++cb)
-      load_row(c, in + row * c.iw * c.in_pixel, cb, planes + (cb - first) * c.plane + r * c.row_size);
+    const int64_t at = row * c.iw * c.in_pixel;
+    for (int64_t cb = first; cb < last; ++cb) {
+      T* dst = planes + (cb - first) * c.plane + r * c.row_size;
+      if constexpr (kHasPairs<T>)
+        if (c.pairing != Pairing::none) {
+          load_pair_row(c, in + at, next ? next + at : next, cb, dst);
+          continue;
+        }
+      load_row(c, in + at, cb, dst);
+    }
   }
 }
 template <class T>
@@ -211,33 +265,37 @@ static int64_t list_segments(const Correlation<T>& c, int64_t first, int64_t las
   return count;
 }
 
-// Calls f(row of the packed weights, offset in w of out channel 0) for every row of channel block cb.
+// Calls f(row of the packed weights, offset in w of out channel 0, in channels of it) for every row of channel block
+// cb.
 template <class T, class F>
 FASTNN_INLINE void for_weight_rows(const Correlation<T>& c, const WeightStrides& s, int64_t cb, const F& f) {
-  const int64_t channels = c.block_channels(cb);
+  const int64_t channels = c.block_channels(cb), per = c.pairing == Pairing::channels ? 2 : 1;
   for (int64_t t = 0; t < c.rows.count; ++t) {
     const int64_t kh = c.rows.kernel_first + t * c.rows.kernel_step;
     for (int64_t g = 0; g < c.groups; ++g) {
       int64_t row = c.weight_row(cb, t, g);
       for (int64_t u = g; u < c.cols.count; u += c.groups) {
         const int64_t kw = c.cols.kernel_first + c.ascending(u) * c.cols.kernel_step;
-        for (int64_t i = 0; i < channels; ++i) f(row++, (cb * kBlock + i) * s.in + kh * s.kh + kw * s.kw);
+        for (int64_t i = 0; i < channels; ++i) {
+          const int64_t channel = (cb * kBlock + i) * per;
+          f(row++, channel * s.in + kh * s.kh + kw * s.kw, channel + per <= c.in_channels ? per : 1);
+        }
       }
     }
   }
 }
 
-// Calls f(row, j, offset in w of out channel j) for every row of channel block cb and j below `columns`, in an
-// order that follows the weights through memory: the packed block stays in the L1 cache.
+// Calls f(row, j, offset in w of out channel j, in channels) for every row of channel block cb and j below `columns`,
+// in an order that follows the weights through memory: the packed block stays in the L1 cache.
 template <class T, class F>
 FASTNN_INLINE void each_weight(const Correlation<T>& c, const WeightStrides& s, int64_t cb, int64_t columns,
                                const F& f) {
   if (s.out > s.in) {
     for (int64_t j = 0; j < columns; ++j)
-      for_weight_rows(c, s, cb, [&](int64_t row, int64_t offset) { f(row, j, offset + j * s.out); });
+      for_weight_rows(c, s, cb, [&](int64_t row, int64_t offset, int64_t n) { f(row, j, offset + j * s.out, n); });
   } else {
-    for_weight_rows(c, s, cb, [&](int64_t row, int64_t offset) {
-      for (int64_t j = 0; j < columns; ++j) f(row, j, offset + j * s.out);
+    for_weight_rows(c, s, cb, [&](int64_t row, int64_t offset, int64_t n) {
+      for (int64_t j = 0; j < columns; ++j) f(row, j, offset + j * s.out, n);
     });
   }
 }
@@ -246,16 +304,21 @@ template <class T>
 static void pack_weights(const Correlation<T>& c, const WeightStrides& s, const T* w, int64_t co, T* packed,
                          int width) {
   const Panels<T> panels{co};
-  parallel_blocks(panels.count() * c.blocks, width, 4 * c.depth * co * static_cast<int64_t>(sizeof(T)),
-                  [&](int64_t i, int) {
-                    const int64_t panel = i / c.blocks, cb = i % c.blocks;
-                    const int64_t valid = panels.valid(panel), columns = panels.width(panel);
-                    T* dst = packed + panels.offset(panel, c.depth);
-                    const T* src = w + panel * Panels<T>::kWide * s.out;
-                    each_weight(c, s, cb, columns, [&](int64_t row, int64_t j, int64_t offset) {
-                      dst[row * columns + j] = j < valid ? src[offset] : 0;
-                    });
-                  });
+  parallel_blocks(
+      panels.count() * c.blocks, width, 4 * c.depth * co * static_cast<int64_t>(sizeof(T)), [&](int64_t i, int) {
+        const int64_t panel = i / c.blocks, cb = i % c.blocks;
+        const int64_t valid = panels.valid(panel), columns = panels.width(panel);
+        T* dst = packed + panels.offset(panel, c.depth);
+        const T* src = w + panel * Panels<T>::kWide * s.out;
+        if constexpr (kHasPairs<T>)
+          if (c.pairing == Pairing::channels)
+            return each_weight(c, s, cb, columns, [&](int64_t row, int64_t j, int64_t offset, int64_t n) {
+              dst[row * columns + j] = j < valid ? pair_of(src[offset], n > 1 ? src[offset + s.in] : T{0}) : T{0};
+            });
+        each_weight(c, s, cb, columns, [&](int64_t row, int64_t j, int64_t offset, int64_t) {
+          dst[row * columns + j] = j < valid ? src[offset] : 0;
+        });
+      });
 }
 
 // Where output pixel (i, j) of an image goes, in elements.
@@ -308,7 +371,8 @@ static void correlate(const Correlation<T>& c, const T* packed, const OutputGrid
           const int64_t j = tiles.begin(k), size = tiles.size(k);
           t.a = band + i * c.rows.stride * c.row_size + j * c.block;
           t.c = row + j * out.col;
-          tile_for<T>(c.block == kBlock ? Walk::dense_rows : Walk::any_rows, size, vectors)(t);
+          tile_for<T>(c.block == kBlock ? Walk::dense_rows : Walk::any_rows, size, vectors,
+                      c.pairing != Pairing::none)(t);
         }
       }
     }

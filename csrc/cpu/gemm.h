@@ -6,12 +6,14 @@
 // tasks changes only the speed.
 //
 // A task owns a block of C. For each K block it packs its columns of B into its worker's L2 (or reads them
-// in place) and runs row tiles of A, read in place, over them: no operand is packed as a whole.
+// in place) and runs row tiles of A, read in place, over them: no operand is packed as a whole. With `pairs`
+// both are always packed, which rounds them to bfloat16, and k is counted in pairs from plan() on.
 #pragma once
 
 #include "core/parallel.h"
 #include "cpu/elementwise.h"
 #include "cpu/few_rows.h"
+#include "cpu/pack_pairs.h"
 
 namespace fastnn::FASTNN_ISA {
 
@@ -60,6 +62,7 @@ struct Gemm {
   int width;
   Batch batch{};
   const T* panels_b = nullptr;  // all of B as PanelPacker leaves it, for k <= kDepth, or null
+  bool pairs = false;           // of bfloat16, if the shape gains by it
   int64_t c_matrix = 0;         // elements from one matrix of C to the next, 0: m rows
 
   // ---- derived by plan() ----
@@ -70,6 +73,7 @@ struct Gemm {
   int64_t tile_rows = kTileRows;
   bool strips = false;    // few_rows
   bool in_place = false;  // whole panels of B are not packed
+  int64_t values = 0;     // of the reduction
 
   static constexpr int64_t kBytes = sizeof(T);
   static constexpr int64_t kDepth = 512;
@@ -81,6 +85,7 @@ struct Gemm {
   static constexpr int64_t kCopyStep = kTileRows > 8 ? 16 : 8;
   static constexpr int64_t kCopyTiles = 8;  // of A where it lies by columns: 192 KB
 
+  bool pays_in_pairs() const { return m >= 2 * kTileRows && n >= kWide && k >= 32; }
   // The operands are beyond the caches of a core: what comes next is prefetched.
   bool far() const { return (m + n) * k * kBytes > (512 << 10); }
   int64_t panels() const { return (n + kWide - 1) / kWide; }
@@ -90,6 +95,9 @@ struct Gemm {
   void plan() {
     batches = batch.count();
     if (c_matrix == 0) c_matrix = m * c_row;
+    values = k;
+    pairs = pairs && kHasPairs<T> && pays_in_pairs();
+    if (pairs) k = (k + 1) / 2;
     // Few outputs, long sums: 2048 products or more a part.
     const int64_t outputs = batches * ((m + 63) / 64) * ((n + 127) / 128);
     if (outputs < 8 && k >= 4096) {
@@ -98,12 +106,12 @@ struct Gemm {
     }
     // Few rows read B once: in parts of k it is read as one stretch of memory.
     if (m <= kFewRows && k >= 512) splits = k < 2048 ? k / 256 : 8;
-    strips = b.by_rows() && m <= kFewRows && k > kFewDepth;
+    strips = !pairs && b.by_rows() && m <= kFewRows && k > kFewDepth;
     // Each row of B is used for one tile, or B is a few rows: then the outputs are written in long rows.
-    in_place = b.by_rows() && (m <= kTileRows || k <= kFewDepth);
+    in_place = !pairs && b.by_rows() && (m <= kTileRows || k <= kFewDepth);
     if (in_place && k <= kFewDepth) tile_rows = kFewRows;
     if (cost() <= kSerialBytes) width = 1;
-    if (in_place || k > kDepth) panels_b = nullptr;
+    if (in_place || pairs || k > kDepth) panels_b = nullptr;
     choose_grid();
     if (tasks() < width) width = static_cast<int>(tasks());
   }
@@ -149,6 +157,7 @@ struct Gemm {
 
   // Rows of A that meet in few sets of L1, or columns of A far apart, are copied for a tile.
   bool copies_a() const {
+    if (pairs) return true;
     if (a.by_rows()) {
       const int64_t skew = (a.row * kBytes + 2048) % 4096 - 2048;
       return skew > -64 && skew < 64 && across > 1 && m > kTileRows && k > kFewDepth;
@@ -215,15 +224,17 @@ struct Gemm {
     const T* packed = panels_b ? panels_b + x.col * k : x.packed;
     if (in_place)
       packer.run_rest();
-    else if (!panels_b)
+    else if (!panels_b && !pairs)
       packer.run();
+    if constexpr (kHasPairs<T>)
+      if (pairs) PairPacker{values}.panels(x.b, x.k0, x.depth, x.col, x.cols, x.packed);
     const bool copies = copies_a();
     const Walk walk = a.by_rows() ? Walk::any_rows : Walk::transposed;
     const Segment whole{0, 0, x.depth};
     const Pieces tiles(x.rows, tile_rows);
     const int64_t calls = (x.cols + kWide - 1) / kWide;
     Ahead<T> next_b = ahead<T>(x.b, x.k0 + x.depth, x.col, x.depth, x.cols, tiles.count * calls);
-    if (in_place || x.at_end || !far()) next_b.parts = 0;
+    if (in_place || pairs || x.at_end || !far()) next_b.parts = 0;
     TileArgs<T> t{};
     t.segments = &whole;
     t.count = 1;
@@ -239,14 +250,14 @@ struct Gemm {
       if (copies) {
         t.a = x.copied;
         if (a.by_rows()) {
-          copy_rows(x.a, row, rows, x.k0, x.depth, kCopyRow, x.copied);
+          pack_rows(x, row, rows);
         } else {
           const int64_t slot = i % kCopyTiles, last = i + kCopyTiles < tiles.count ? i + kCopyTiles : tiles.count;
-          if (slot == 0) copy_columns<T, kCopyStep>(x.a, tiles, i, last, x.row, m, x.k0, x.depth, x.copied);
+          if (slot == 0) pack_columns(x, tiles, i, last);
           t.a += slot * kCopyStep * x.depth;
         }
       }
-      const bool fetches_a = far() && a.by_rows() && i + 1 < tiles.count;
+      const bool fetches_a = far() && !pairs && a.by_rows() && i + 1 < tiles.count;
       Ahead<T> next_a = ahead<T>(x.a, row + rows, x.k0, tile_rows, x.depth, fetches_a ? calls : 0);
       Epilogue<T> e = epilogue;
       if (e.bias) e.bias += x.col;
@@ -274,13 +285,24 @@ struct Gemm {
           run_tiles(in_place_tile_for<T>(walk, rows, vectors), cols, j + (x.cols - j) / cols * cols);
         }
       } else {
-        run_tiles(tile_for<T>(walk, rows, kTileVectors), kWide, x.cols / kWide * kWide);
+        run_tiles(tile_for<T>(walk, rows, kTileVectors, pairs), kWide, x.cols / kWide * kWide);
       }
       if (j < x.cols) {
         const int vectors = x.cols - j <= kLanes<T> ? 1 : 2;
-        run_tiles(tile_for<T>(walk, rows, vectors), kWide, x.cols);
+        run_tiles(tile_for<T>(walk, rows, vectors, pairs), kWide, x.cols);
       }
     }
+  }
+
+  void pack_rows(const Block& x, int64_t row, int64_t rows) const {
+    if constexpr (kHasPairs<T>)
+      if (pairs) return PairPacker{values}.rows(x.a, row, rows, x.k0, x.depth, kCopyRow, x.copied);
+    copy_rows(x.a, row, rows, x.k0, x.depth, kCopyRow, x.copied);
+  }
+  void pack_columns(const Block& x, const Pieces& tiles, int64_t first, int64_t last) const {
+    if constexpr (kHasPairs<T>)
+      if (pairs) return PairPacker{values}.columns(x.a, tiles, first, last, x.row, x.k0, x.depth, x.copied);
+    copy_columns<T, kCopyStep>(x.a, tiles, first, last, x.row, m, x.k0, x.depth, x.copied);
   }
 
   void add_parts(const T* partial) const {

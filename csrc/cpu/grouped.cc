@@ -111,7 +111,7 @@ struct Grouped {
     parallel_blocks(strips(), a.width, 8 * c.depth * a.ci * kBytes, [&](int64_t strip, int) {
       const T* src = a.weight + strip * kL * a.weight_strides.out;
       T* dst = packed + strip * c.depth * kL;
-      for_weight_rows(c, s, 0, [&](int64_t row, int64_t offset) {
+      for_weight_rows(c, s, 0, [&](int64_t row, int64_t offset, int64_t) {
         for (int64_t l = 0; l < kL; ++l)
           dst[row * kL + l] = src[offset + l % kStep * kGroup * a.weight_strides.out + l / kStep * s.out];
       });
@@ -238,7 +238,7 @@ struct Grouped {
     });
     for (int64_t strip = 0; strip < strips(); ++strip) {
       T* dw = a.dweight + strip * kL * a.weight_strides.out;
-      for_weight_rows(c, a.weight_strides, 0, [&](int64_t row, int64_t offset) {
+      for_weight_rows(c, a.weight_strides, 0, [&](int64_t row, int64_t offset, int64_t) {
         Vec<T> total{};
         for (int64_t part = 0; part < count; ++part)
           total = total + load(sums + (strip * count + part) * size + row * kL);

@@ -18,13 +18,14 @@ Gemm<T> as_gemm(const MatmulArgs<T>& a) {
   g.epilogue = {a.bias, a.activation, a.activation_parameter, a.activation_parameter};
   g.width = a.width;
   g.batch = {a.batch_rank, a.batch_shape, a.a_batch, a.b_batch};
+  g.pairs = a.bfloat16;
   g.plan();
   return g;
 }
 
 template <class T>
 bool as_dots(const MatmulArgs<T>& a) {
-  return a.along_k && Dots<T>::suits(a.m, a.n, a.k);
+  return a.along_k && !as_gemm(a).pairs && Dots<T>::suits(a.m, a.n, a.k);
 }
 
 template <class T>

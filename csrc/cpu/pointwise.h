@@ -46,6 +46,7 @@ struct Pointwise {
     Gemm<T> g{};
     g.m = m, g.n = n, g.k = k, g.c_row = n;
     g.width = a.width;
+    g.pairs = a.bfloat16;
     return g;
   }
   static Gemm<T> planned(Gemm<T> g) {

@@ -38,7 +38,7 @@ __attribute__((noinline)) void finish_part(const TileArgs<T>& t, const Vec<T>* a
 // Rows of B that are on their way while one is used.
 constexpr int64_t kAhead = 8;
 
-template <class T, int P, int NV, Walk W, bool kInPlace>
+template <class T, int P, int NV, Walk W, bool kInPlace, bool kPairs>
 void tile(const TileArgs<T>& t) {
   constexpr int kL = kLanes<T>;
   Vec<T> acc[P][NV];
@@ -67,7 +67,12 @@ void tile(const TileArgs<T>& t) {
       for (int p = 0; p < P; ++p) {
         const Vec<T> av = splat(a[p * row]);
 #pragma GCC unroll 8
-        for (int v = 0; v < NV; ++v) acc[p][v] = fma(av, bv[v], acc[p][v]);
+        for (int v = 0; v < NV; ++v) {
+          if constexpr (kPairs)
+            acc[p][v] = dot_pairs(av, bv[v], acc[p][v]);
+          else
+            acc[p][v] = fma(av, bv[v], acc[p][v]);
+        }
       }
       a += step;
       b += b_step;
@@ -104,26 +109,27 @@ void tile(const TileArgs<T>& t) {
 }
 
 // A tile for each number of rows from 1 on.
-template <class T, int NV, Walk W, bool kInPlace = false, int P = 1>
+template <class T, int NV, Walk W, bool kInPlace = false, bool kPairs = false, int P = 1>
 constexpr void fill(TileFn<T>* table) {
   if constexpr (P <= kMaxRows[NV]) {
-    table[P] = &tile<T, P, NV, W, kInPlace>;
-    fill<T, NV, W, kInPlace, P + 1>(table);
+    table[P] = &tile<T, P, NV, W, kInPlace, kPairs>;
+    fill<T, NV, W, kInPlace, kPairs, P + 1>(table);
   }
 }
 
-template <class T>
+template <class T, bool kPairs>
 struct Tiles {
   TileFn<T> table[3][3][kMaxTileRows + 1] = {};
+  template <Walk W>
+  constexpr void fill_walk(Walk walk) {
+    fill<T, 1, W, false, kPairs>(table[static_cast<int>(walk)][1]);
+    fill<T, 2, W, false, kPairs>(table[static_cast<int>(walk)][2]);
+  }
   constexpr Tiles() {
     // In float64 the walk over dense rows is not worth instances of its own.
-    constexpr Walk kDense = sizeof(T) == 4 ? Walk::dense_rows : Walk::any_rows;
-    fill<T, 1, kDense>(table[0][1]);
-    fill<T, 2, kDense>(table[0][2]);
-    fill<T, 1, Walk::any_rows>(table[1][1]);
-    fill<T, 2, Walk::any_rows>(table[1][2]);
-    fill<T, 1, Walk::transposed>(table[2][1]);
-    fill<T, 2, Walk::transposed>(table[2][2]);
+    fill_walk<sizeof(T) == 4 ? Walk::dense_rows : Walk::any_rows>(Walk::dense_rows);
+    fill_walk<Walk::any_rows>(Walk::any_rows);
+    fill_walk<Walk::transposed>(Walk::transposed);
   }
 };
 
@@ -143,19 +149,20 @@ struct InPlaceTiles {
 };
 
 // Constant data: code compiled for one ISA must not run when the module is loaded.
-constexpr Tiles<float> kFloatTiles;
-constexpr Tiles<double> kDoubleTiles;
+constexpr Tiles<float, false> kFloatTiles;
+constexpr Tiles<double, false> kDoubleTiles;
+constexpr Tiles<float, kHasPairs<float>> kPairTiles;
 constexpr InPlaceTiles<float> kFloatInPlace;
 constexpr InPlaceTiles<double> kDoubleInPlace;
 
 }  // namespace
 
 template <>
-TileFn<float> tile_for<float>(Walk walk, int64_t rows, int vectors) {
-  return kFloatTiles.table[static_cast<int>(walk)][vectors][rows];
+TileFn<float> tile_for<float>(Walk walk, int64_t rows, int vectors, bool pairs) {
+  return (pairs ? kPairTiles.table : kFloatTiles.table)[static_cast<int>(walk)][vectors][rows];
 }
 template <>
-TileFn<double> tile_for<double>(Walk walk, int64_t rows, int vectors) {
+TileFn<double> tile_for<double>(Walk walk, int64_t rows, int vectors, bool) {
   return kDoubleTiles.table[static_cast<int>(walk)][vectors][rows];
 }
 template <>

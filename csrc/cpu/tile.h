@@ -1,8 +1,10 @@
 // The one micro-kernel: a register tile of P rows by NV vectors,
 //   c[p][:] = sum over segments, sum over k of A(p, k) * B(k, :),
-// that GEMM, convolution, its input gradient and its weight gradient all run on.
+// that GEMM, convolution, its input gradient and its weight gradient all run on. An element of A and B is a value,
+// or a pair of bfloat16 in the bits of a float32, of which a step of k multiplies and adds both.
 #pragma once
 
+#include "core/vec_pairs.h"
 #include "formulas/activations.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -56,9 +58,9 @@ using TileFn = void (*)(const TileArgs<T>&);
 // How A is walked. Rows at a compile-time distance need one address register for all of them.
 enum class Walk { dense_rows, any_rows, transposed };
 
-// The tile of 1 <= rows <= kMaxRows[vectors] rows and 1 or 2 vectors.
+// The tile of 1 <= rows <= kMaxRows[vectors] rows and 1 or 2 vectors; of pairs, where T and the ISA have them.
 template <class T>
-TileFn<T> tile_for(Walk walk, int64_t rows, int vectors);
+TileFn<T> tile_for(Walk walk, int64_t rows, int vectors, bool pairs = false);
 // The same with B read in place, 2, 4 or 8 whole vectors of it; not for dense_rows.
 template <class T>
 TileFn<T> in_place_tile_for(Walk walk, int64_t rows, int vectors);

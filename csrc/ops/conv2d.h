@@ -22,6 +22,7 @@ struct Conv2dArgs {
   int64_t n, ci, ih, iw, co, oh, ow, kh, kw;
   int64_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, groups;
   ConvAlgorithm algorithm;
+  bool bfloat16;                 // operands in float32 may be rounded to it, and the CPU has the instruction
   WeightStrides weight_strides;  // of weight and dweight
   const T* x;                    // forward, weight gradient
   const T* weight;               // forward, input gradient

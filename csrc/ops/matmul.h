@@ -19,6 +19,7 @@ struct MatmulArgs {
   int64_t a_row, a_col;
   const T* b;
   int64_t b_row, b_col;
+  bool bfloat16;  // operands in float32 may be rounded to it, and the CPU has the instruction
   bool along_k;   // a_col and b_row are 1: few rows or columns may be summed along k
   const T* bias;  // (n,) or null
   Activation activation;

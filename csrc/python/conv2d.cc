@@ -8,6 +8,7 @@
 #include "python/support/conv_weight.h"
 #include "python/support/fused_backward.h"
 #include "python/support/matmul.h"
+#include "python/support/matmul_precision.h"
 #include "python/support/windows.h"
 
 namespace fastnn {
@@ -87,6 +88,7 @@ Conv2dArgs<T> geometry(const char* op, const View& x, const View& weight, py::ha
   product(op, "the padded input", {a.n, a.ci, high, wide});
   a.weight_strides = strides_of(weight.shape, weight_order(weight));
   a.width = num_threads();
+  a.bfloat16 = may_round_to_bfloat16();
   a.algorithm = parse_algorithm(op, algorithm, a);
   return a;
 }

@@ -3,6 +3,7 @@
 #include "python/support/arguments.h"
 #include "python/support/conv_weight.h"
 #include "python/support/matmul.h"
+#include "python/support/matmul_precision.h"
 #include "python/support/windows.h"
 
 namespace fastnn {
@@ -45,6 +46,7 @@ ConvTranspose2dArgs<T> geometry(const char* op, const View& x, const View& weigh
   product(op, "the output", {a.n, a.ci, a.ih, a.iw});
   a.weight_strides = strides_of(weight.shape, weight_order(weight));
   a.width = num_threads();
+  a.bfloat16 = may_round_to_bfloat16();
   return args;
 }
 

@@ -12,6 +12,7 @@
 #include "core/isa.h"
 #include "python/support/arguments.h"
 #include "python/support/dlpack.h"
+#include "python/support/matmul_precision.h"
 
 #ifndef FASTNN_BUILD
 #define FASTNN_BUILD "unknown"
@@ -102,6 +103,9 @@ void bind_runtime(py::module_& m) {
   m.def("set_isa", &set_isa, py::arg("isa"));
   m.def("get_num_threads", &num_threads);
   m.def("set_num_threads", &set_threads, py::arg("n"));
+  m.def("set_float32_matmul_precision", &set_float32_matmul_precision, py::arg("precision"));
+  m.def("get_float32_matmul_precision", &get_float32_matmul_precision);
+  m.def("has_bfloat16_dot", &has_bfloat16_dot);
   m.def("memory_stats", &stats);
   m.def("empty_cache", &pool_trim);
   m.def("kernel_calls", &calls);
@@ -120,6 +124,13 @@ void bind_runtime(py::module_& m) {
       set_isa(py::str(forced));
     } catch (const py::value_error& e) {
       throw py::import_error(std::string("FASTNN_ISA: ") + e.what());
+    }
+  }
+  if (const char* wanted = std::getenv("FASTNN_FLOAT32_MATMUL_PRECISION"); wanted && *wanted) {
+    try {
+      set_float32_matmul_precision(py::str(wanted));
+    } catch (const py::value_error& e) {
+      throw py::import_error(std::string("FASTNN_FLOAT32_MATMUL_PRECISION: ") + e.what());
     }
   }
 }

@@ -3,11 +3,13 @@
 
 #include "ops/linear.h"
 #include "python/support/arrays.h"
+#include "python/support/matmul_precision.h"
 
 namespace fastnn {
 
 template <class T>
 void run_matmul(MatmulArgs<T> args) {
+  args.bfloat16 = may_round_to_bfloat16();
   const Workspace workspace(matmul_workspace(args));
   args.workspace = workspace.get();
   without_gil(args.m * args.n + (args.m + args.n) * args.k + args.m * args.n * args.k / 8, [&] { matmul(args); });
