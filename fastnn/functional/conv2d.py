@@ -44,7 +44,8 @@ def conv2d(
     algorithm : None, "auto", "direct" or "winograd"
         "winograd" needs a 3 x 3 kernel and stride, dilation and groups of 1; "auto" takes it where
         it is faster; None is what ``fastnn.set_conv_algorithm`` says. float64 is always direct, and
-        so is CUDA.
+        so is CUDA without cuDNN. ``fastnn.set_float32_matmul_precision("medium")`` lets the
+        direct algorithm round its operands to bfloat16.
 
     Returns
     -------
