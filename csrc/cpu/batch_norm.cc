@@ -27,7 +27,7 @@ void forward(const BatchNormArgs<T>& a) {
                     [&](int64_t block, int worker) {
                       moments_block(rows, block, a.x, lanes + worker * 3 * rows.row_size(), sums);
                     });
-    merge_moments(rows, a.x, sums, mean, m2);
+    merge_moments(rows, sums, mean, m2);
     const double n = static_cast<double>(a.rows);
     for (int64_t c = 0; c < channels; ++c) {
       const double variance = m2[c] / n;

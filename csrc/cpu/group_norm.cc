@@ -150,7 +150,7 @@ void forward(const GroupNormArgs<T>& a) {
         },
         [&](int64_t image, const Slot<T>& slot) {
           if (a.use_input_stats) {
-            merge_moments(rows, a.x + image * size, slot.partial, slot.first, slot.second);
+            merge_moments(rows, slot.partial, slot.first, slot.second);
             group_statistics(a, image, slot.first, slot.second, variance);
           } else {
             for (int64_t g = 0; g < a.groups; ++g) {
