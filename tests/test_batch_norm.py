@@ -12,6 +12,6 @@ def test_variance_beside_an_outlying_first_row():
     var = np.zeros(2048, np.float32)
     F.batch_norm(x, np.zeros_like(var), var, training=True, momentum=1.0)
     exact = x.astype(np.float64).var((0, 2, 3), ddof=1)
-    # The squares of a block's 98 rows, shifted by about a deviation, are rounded as they are summed.
+    # The squares of 98 rows, shifted by about a deviation, are rounded as they are summed.
     bound = 2 * np.sqrt(98) * np.finfo(np.float32).eps
     assert np.abs(var / exact - 1).max() <= bound
