@@ -58,6 +58,7 @@ def test_moving_to_where_it_is_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "device, library, error, match",
     [
+        (np.float64, "cupy", TypeError, "to: device must be a string, got type"),
         ("gpu", "cupy", ValueError, r'device must be "cpu", "cuda" or "cuda:N", got \'gpu\''),
         ("cuda", "numpy", ValueError, "library must be .*'cupy' or 'torch'.*, got 'numpy'"),
         ("cuda:-1", "cupy", ValueError, "device must be"),

@@ -57,6 +57,8 @@ def place_named(device: str, library: str = "cupy") -> Place | None:
 
     Raises
     ------
+    TypeError
+        The device is not a string.
     ValueError
         The device or the library is another.
     ImportError
@@ -64,6 +66,8 @@ def place_named(device: str, library: str = "cupy") -> Place | None:
     RuntimeError
         The CUDA kernels cannot be used here.
     """
+    if not isinstance(device, str):
+        raise TypeError(f"to: device must be a string, got {type(device).__name__}")
     found = re.fullmatch(r"cpu|cuda(?::(\d+))?", device)
     if found is None:
         raise ValueError(f'to: device must be "cpu", "cuda" or "cuda:N", got {device!r}')

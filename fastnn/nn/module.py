@@ -252,6 +252,8 @@ class Module:
 
         Raises
         ------
+        TypeError
+            The device is not a string.
         ValueError
             Another device or library.
         ImportError
