@@ -55,14 +55,8 @@ void forward(const BatchNormArgs<T>& a) {
   rows.repeat(a.bias, 0, bias_row);
   const bool streaming = streams(rows, a.y);
   const int64_t bytes = a.rows * channels * static_cast<int64_t>(sizeof(T)) * (a.residual ? 3 : 2);
-  with_activation(a.activation, [&]<Activation A>() {
-    parallel_blocks(rows.blocks, a.width, bytes, [&](int64_t i, int) {
-      const int64_t block = backwards(i, rows.blocks, a.width);
-      if (a.residual)
-        normalise_block<T, A, true>(a, rows, block, streaming, mean_row, scale_row, bias_row);
-      else
-        normalise_block<T, A, false>(a, rows, block, streaming, mean_row, scale_row, bias_row);
-    });
+  parallel_blocks(rows.blocks, a.width, bytes, [&](int64_t i, int) {
+    normalise_block(a, rows, backwards(i, rows.blocks, a.width), streaming, mean_row, scale_row, bias_row);
   });
 }
 
@@ -120,28 +114,18 @@ void backward(const BatchNormBackwardArgs<T>& a) {
   rows.repeat(a.bias, 0, bias);
 
   const int64_t array = a.rows * channels * static_cast<int64_t>(sizeof(T));
-  with_gradient(a.activation, a.has_residual, [&]<Activation A, bool kRecompute>() {
-    const NormaliseGradient<T, A, kRecompute> pass{a, rows, mean, scale, bias, slope, constant};
-    const bool streaming = streams(rows, a.dx) && (!a.dresidual || streams(rows, a.dresidual));
-    const bool streams_residual = a.dresidual && streaming;
-    parallel_blocks(rows.blocks, a.width, (streams_residual ? 4 : 2) * array, [&](int64_t block, int worker) {
-      T* own = lanes + worker * 3 * row;
-      if (streams_residual)
-        pass.template sums<true>(block, partial, own);
-      else
-        pass.template sums<false>(block, partial, own);
-    });
-    fold_gradient(a, rows, partial, sum, slope, constant);
-    parallel_blocks(rows.blocks, a.width, 3 * array, [&](int64_t i, int) {
-      const int64_t block = backwards(i, rows.blocks, a.width);
-      if (!a.dresidual)
-        pass.template apply<ResidualGradient::none>(block, streaming);
-      else if (streaming)
-        pass.template apply<ResidualGradient::read>(block, true);
-      else
-        pass.template apply<ResidualGradient::write>(block, false);
-    });
+  const NormaliseGradient<T> pass{a, rows, mean, scale, bias, slope, constant};
+  const bool streaming = streams(rows, a.dx) && (!a.dresidual || streams(rows, a.dresidual));
+  const bool streams_residual = a.dresidual && streaming;
+  parallel_blocks(rows.blocks, a.width, (streams_residual ? 4 : 2) * array, [&](int64_t block, int worker) {
+    pass.sums(block, partial, lanes + worker * 3 * row, streams_residual);
   });
+  fold_gradient(a, rows, partial, sum, slope, constant);
+  const ResidualGradient residual = !a.dresidual ? ResidualGradient::none
+                                    : streaming  ? ResidualGradient::read
+                                                 : ResidualGradient::write;
+  parallel_blocks(rows.blocks, a.width, 3 * array,
+                  [&](int64_t i, int) { pass.apply(backwards(i, rows.blocks, a.width), residual, streaming); });
 }
 
 }  // namespace

@@ -142,37 +142,31 @@ void forward(const GroupNormArgs<T>& a) {
   double* variance = static_cast<double*>(a.workspace);
   void* slots = variance + a.images * a.groups;
   const bool streaming = streams_images(rows, a.images, a.y);
-  with_activation(a.activation, [&]<Activation A>() {
-    for_images<T>(
-        a.images, rows, a.width, 2, slots, [](int64_t, const Slot<T>&) {},
-        [&](int64_t image, int64_t block, const Slot<T>& slot, T* lanes) {
-          if (a.use_input_stats) moments_block(rows, block, a.x + image * size, lanes, slot.partial);
-        },
-        [&](int64_t image, const Slot<T>& slot) {
-          if (a.use_input_stats) {
-            merge_moments(rows, slot.partial, slot.first, slot.second);
-            group_statistics(a, image, slot.first, slot.second, variance);
-          } else {
-            for (int64_t g = 0; g < a.groups; ++g) {
-              const int64_t at = image * a.groups + g;
-              a.mean[at] = a.running_mean[g], a.mean_low[at] = 0;
-              a.rstd[at] = static_cast<T>(1 / __builtin_sqrt(static_cast<double>(a.running_var[g]) + a.eps));
-            }
+  for_images<T>(
+      a.images, rows, a.width, 2, slots, [](int64_t, const Slot<T>&) {},
+      [&](int64_t image, int64_t block, const Slot<T>& slot, T* lanes) {
+        if (a.use_input_stats) moments_block(rows, block, a.x + image * size, lanes, slot.partial);
+      },
+      [&](int64_t image, const Slot<T>& slot) {
+        if (a.use_input_stats) {
+          merge_moments(rows, slot.partial, slot.first, slot.second);
+          group_statistics(a, image, slot.first, slot.second, variance);
+        } else {
+          for (int64_t g = 0; g < a.groups; ++g) {
+            const int64_t at = image * a.groups + g;
+            a.mean[at] = a.running_mean[g], a.mean_low[at] = 0;
+            a.rstd[at] = static_cast<T>(1 / __builtin_sqrt(static_cast<double>(a.running_var[g]) + a.eps));
           }
-          parameter_rows(a, rows, image, slot);
-        },
-        [&](int64_t image, int64_t block, const Slot<T>& slot) {
-          BatchNormArgs<T> b{};
-          b.x = a.x + image * size, b.y = a.y + image * size;
-          b.activation_parameter = a.activation_parameter;
-          if (a.residual) {
-            b.residual = a.residual + image * size;
-            normalise_block<T, A, true>(b, rows, block, streaming, slot.mean, slot.scale, slot.bias, slot.ahead);
-          } else {
-            normalise_block<T, A, false>(b, rows, block, streaming, slot.mean, slot.scale, slot.bias, slot.ahead);
-          }
-        });
-  });
+        }
+        parameter_rows(a, rows, image, slot);
+      },
+      [&](int64_t image, int64_t block, const Slot<T>& slot) {
+        BatchNormArgs<T> b{};
+        b.x = a.x + image * size, b.y = a.y + image * size;
+        b.activation = a.activation, b.activation_parameter = a.activation_parameter;
+        if (a.residual) b.residual = a.residual + image * size;
+        normalise_block(b, rows, block, streaming, slot.mean, slot.scale, slot.bias, slot.ahead);
+      });
   if (a.use_input_stats && (a.running_mean || a.running_var)) update_running(a, variance);
 }
 
@@ -222,31 +216,25 @@ void backward(const GroupNormBackwardArgs<T>& a) {
   void* slots = shares + a.images * 2 * a.channels;
   const bool streaming =
       streams_images(rows, a.images, a.dx) && (!a.dresidual || streams_images(rows, a.images, a.dresidual));
-  with_gradient(a.activation, a.has_residual, [&]<Activation A, bool kRecompute>() {
-    const auto with_pass = [&](int64_t image, const Slot<T>& slot, const auto& body) {
-      BatchNormBackwardArgs<T> b{};
-      b.dy = a.dy + image * size, b.x = a.x + image * size, b.y = a.y + image * size, b.dx = a.dx + image * size;
-      b.activation_parameter = a.activation_parameter;
-      if (a.dresidual) b.dresidual = a.dresidual + image * size;
-      body(NormaliseGradient<T, A, kRecompute>{b, rows, slot.mean, slot.scale, slot.bias, slot.slope, slot.constant,
-                                               slot.ahead ? slot.ahead : kAhead<T>});
-    };
-    for_images<T>(
-        a.images, rows, a.width, 3, slots,
-        [&](int64_t image, const Slot<T>& slot) { parameter_rows(a, rows, image, slot); },
-        [&](int64_t image, int64_t block, const Slot<T>& slot, T* lanes) {
-          with_pass(image, slot, [&](const auto& pass) { pass.template sums<false>(block, slot.partial, lanes); });
-        },
-        [&](int64_t image, const Slot<T>& slot) { fold_gradient(a, rows, image, slot, shares); },
-        [&](int64_t image, int64_t block, const Slot<T>& slot) {
-          with_pass(image, slot, [&](const auto& pass) {
-            if (a.dresidual)
-              pass.template apply<ResidualGradient::write>(block, streaming);
-            else
-              pass.template apply<ResidualGradient::none>(block, streaming);
-          });
-        });
-  });
+  const ResidualGradient residual = a.dresidual ? ResidualGradient::write : ResidualGradient::none;
+  const auto with_pass = [&](int64_t image, const Slot<T>& slot, const auto& body) {
+    BatchNormBackwardArgs<T> b{};
+    b.dy = a.dy + image * size, b.x = a.x + image * size, b.y = a.y + image * size, b.dx = a.dx + image * size;
+    b.activation = a.activation, b.activation_parameter = a.activation_parameter, b.has_residual = a.has_residual;
+    if (a.dresidual) b.dresidual = a.dresidual + image * size;
+    body(NormaliseGradient<T>{b, rows, slot.mean, slot.scale, slot.bias, slot.slope, slot.constant,
+                              slot.ahead ? slot.ahead : kAhead<T>});
+  };
+  for_images<T>(
+      a.images, rows, a.width, 3, slots,
+      [&](int64_t image, const Slot<T>& slot) { parameter_rows(a, rows, image, slot); },
+      [&](int64_t image, int64_t block, const Slot<T>& slot, T* lanes) {
+        with_pass(image, slot, [&](const auto& pass) { pass.sums(block, slot.partial, lanes, false); });
+      },
+      [&](int64_t image, const Slot<T>& slot) { fold_gradient(a, rows, image, slot, shares); },
+      [&](int64_t image, int64_t block, const Slot<T>& slot) {
+        with_pass(image, slot, [&](const auto& pass) { pass.apply(block, residual, streaming); });
+      });
   for (int64_t image = 1; image < a.images; ++image)
     for (int64_t c = 0; c < 2 * a.channels; ++c) shares[c] += shares[image * 2 * a.channels + c];
   for (int64_t c = 0; c < a.channels; ++c) {

@@ -5,7 +5,7 @@
 
 #include "python/support/activation_argument.h"
 #include "python/support/arguments.h"
-#include "python/support/conv_weight.h"
+#include "python/support/convolution.h"
 #include "python/support/fused_backward.h"
 #include "python/support/matmul.h"
 #include "python/support/matmul_precision.h"
@@ -91,12 +91,6 @@ Conv2dArgs<T> geometry(const char* op, const View& x, const View& weight, py::ha
   a.bfloat16 = may_round_to_bfloat16();
   a.algorithm = parse_algorithm(op, algorithm, a);
   return a;
-}
-
-// Multiply-adds as bytes of traffic, to decide on the GIL.
-template <class T>
-int64_t cost(const Conv2dArgs<T>& a) {
-  return a.n * a.oh * a.ow * a.co + a.n * a.ih * a.iw * a.ci + a.co * a.ci / a.groups * a.kh * a.kw;
 }
 
 py::array conv2d(py::handle x_, py::handle weight_, py::handle bias_, py::handle stride, py::handle padding,

@@ -1,7 +1,7 @@
 #include "ops/conv_transpose2d.h"
 
 #include "python/support/arguments.h"
-#include "python/support/conv_weight.h"
+#include "python/support/convolution.h"
 #include "python/support/matmul.h"
 #include "python/support/matmul_precision.h"
 #include "python/support/windows.h"
@@ -11,9 +11,9 @@ namespace {
 
 // The geometry that forward and backward share, checked.
 template <class T>
-ConvTranspose2dArgs<T> geometry(const char* op, const View& x, const View& weight, py::handle stride_,
-                                py::handle padding_, py::handle output_padding, py::handle groups_,
-                                py::handle dilation_) {
+ConvTranspose2dArgs<T> transposed_geometry(const char* op, const View& x, const View& weight, py::handle stride_,
+                                           py::handle padding_, py::handle output_padding, py::handle groups_,
+                                           py::handle dilation_) {
   ConvTranspose2dArgs<T> args{};
   Conv2dArgs<T>& a = args.conv;
   const Pair stride = int_pair(op, "stride", stride_, 1), dilation = int_pair(op, "dilation", dilation_, 1);
@@ -50,12 +50,6 @@ ConvTranspose2dArgs<T> geometry(const char* op, const View& x, const View& weigh
   return args;
 }
 
-// Multiply-adds as bytes of traffic, to decide on the GIL.
-template <class T>
-int64_t cost(const Conv2dArgs<T>& a) {
-  return a.n * a.oh * a.ow * a.co + a.n * a.ih * a.iw * a.ci + a.co * a.ci / a.groups * a.kh * a.kw;
-}
-
 py::array conv_transpose2d(py::handle x_, py::handle weight_, py::handle bias_, py::handle stride, py::handle padding,
                            py::handle output_padding, py::handle groups, py::handle dilation) {
   constexpr const char* op = "conv_transpose2d";
@@ -66,7 +60,7 @@ py::array conv_transpose2d(py::handle x_, py::handle weight_, py::handle bias_, 
   weight.need_like(x);
   weight.need_rank(4, 4);
   return with_dtype(x, [&]<class T>() -> py::array {
-    auto args = geometry<T>(op, x, weight, stride, padding, output_padding, groups, dilation);
+    auto args = transposed_geometry<T>(op, x, weight, stride, padding, output_padding, groups, dilation);
     Conv2dArgs<T>& a = args.conv;
     if (bias) {
       bias->need_like(x);
@@ -97,7 +91,7 @@ py::tuple conv_transpose2d_backward(py::handle dy_, py::handle x_, py::handle we
   weight.need_rank(4, 4);
   dy.need_like(x);
   return with_dtype(x, [&]<class T>() -> py::tuple {
-    auto args = geometry<T>(op, x, weight, stride, padding, output_padding, groups, dilation);
+    auto args = transposed_geometry<T>(op, x, weight, stride, padding, output_padding, groups, dilation);
     Conv2dArgs<T>& a = args.conv;
     dy.need_shape({a.n, a.ci, a.ih, a.iw});
     const Dense<T> dense_dy(dy);
