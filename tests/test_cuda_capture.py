@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cuda_on_cpu import arrays
-from cuda_on_cpu.network import images
+from cuda_on_cpu.network import images, network
 
 from fastnn import functional as F
 from fastnn import nn, optim
@@ -16,21 +16,12 @@ from fastnn.train import Trainer
 pytestmark = pytest.mark.usefixtures("cuda_on_cpu")
 
 
-def network(*middle: nn.Module, seed: int = 2) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1, bias=False, seed=1),
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        *middle,
-        nn.Flatten(),
-        nn.Dropout(0.25, seed=seed),
-        nn.Linear(4 * 4 * 4, 10, seed=3),
-    ).to("cuda", library=arrays.NAME)
+def on_device(*middle: nn.Module, seed: int = 2) -> nn.Sequential:
+    return network(*middle, seed=seed).to("cuda", library=arrays.NAME)
 
 
 def trainer(capture: bool, model: nn.Module | None = None, **options: Any) -> Trainer:
-    model = network() if model is None else model
+    model = on_device() if model is None else model
     groups = optim.param_groups(model, 0.05, lr_mult={"": 1.0, "6": 0.5})
     rate = schedules.cosine(0.01, 60)
     return Trainer(model, optim.AdamW(groups, rate), capture=capture, **options)
@@ -90,7 +81,7 @@ def test_forty_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_layers_that_draw(layer: Any) -> None:
     """With 3 images the offsets are no multiples of 4."""
-    pair = [trainer(capture, network(layer())) for capture in (False, True)]
+    pair = [trainer(capture, on_device(layer())) for capture in (False, True)]
     for t in pair:
         t.fit(images(9), 3, batch_size=3)
     same(pair[0], pair[1])
@@ -109,7 +100,7 @@ def test_layers_that_draw(layer: Any) -> None:
 def test_rules(rule: Any) -> None:
     pair = []
     for capture in (False, True):
-        model = network()
+        model = on_device()
         rate = schedules.exponential(0.01, 0.8)
         t = Trainer(model, rule(model.parameters(), rate), capture=capture)
         t.fit(images(6), 4, batch_size=3)
@@ -195,7 +186,7 @@ class Broken(nn.Module):
 
 
 def test_a_capture_that_fails_leaves_all_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = [trainer(capture, network(Broken())) for capture in (False, True)]
+    pair = [trainer(capture, on_device(Broken())) for capture in (False, True)]
     x, y = images(5)
     for t in pair:
         t.step(x, y), t.step(x, y)
@@ -243,20 +234,20 @@ def refusal(t: Trainer) -> str:
 
 
 def test_refused_steps() -> None:
-    assert "a stream of its own" in refusal(trainer(True, network(Secret())))
-    assert "no layer's" in refusal(trainer(True, network(Secret())))
-    twice = network(nn.Dropout(0.1, seed=2))
+    assert "a stream of its own" in refusal(trainer(True, on_device(Secret())))
+    assert "no layer's" in refusal(trainer(True, on_device(Secret())))
+    twice = on_device(nn.Dropout(0.1, seed=2))
     assert "2 layers share it" in refusal(trainer(True, twice))
     weighted = trainer(True, loss=nn.CrossEntropyLoss(weight=[1.0] * 10))
     assert "must stay on the device" in refusal(weighted)
-    averaging = network()
+    averaging = on_device()
     next(m for m in averaging.modules() if isinstance(m, nn.BatchNorm)).momentum = None
     assert "momentum=None" in refusal(trainer(True, averaging))
 
 
 def test_a_layer_that_counts_runs_without_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     launched = launches(monkeypatch)
-    pair = [trainer(capture, network(Counting())) for capture in (False, True)]
+    pair = [trainer(capture, on_device(Counting())) for capture in (False, True)]
     for t in pair:
         t.fit(images(10), 2, batch_size=5)
     same(pair[0], pair[1])

@@ -1,13 +1,12 @@
 """The way to cuBLASLt, tested with a library of the same C functions."""
 
 import ctypes
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cuda_on_cpu import HERE, arrays, compiler
+from cuda_on_cpu import HERE, arrays, compile_stand_in
 from cuda_on_cpu.harness import DEVICE
 
 from fastnn import _core, functional, reference
@@ -20,10 +19,7 @@ BOTH = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fake") / "libcublasLt.so.13"
-    flags = ["-std=c++20", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
-    command = [str(compiler()), *flags, str(HERE / "fake_cublas_lt.cc"), "-o", str(path)]
-    subprocess.run(command, check=True)
-    return path
+    return compile_stand_in(HERE / "fake_cublas_lt.cc", path)
 
 
 @pytest.fixture

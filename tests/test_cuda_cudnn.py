@@ -1,7 +1,6 @@
 """The way to cuDNN, tested with a library of the same C functions that computes on the CPU."""
 
 import ctypes
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from cuda_on_cpu import HERE, arrays, compiler
+from cuda_on_cpu import HERE, arrays, compile_stand_in
 from cuda_on_cpu.harness import DEVICE, on_cuda
 
 import fastnn.cuda
@@ -47,10 +46,7 @@ def state() -> State:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fake") / "libcudnn.so.9"
-    flags = ["-std=c++20", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
-    command = [str(compiler()), *flags, str(HERE / "fake_cudnn.cc"), "-o", str(path)]
-    subprocess.run(command, check=True)
-    return path
+    return compile_stand_in(HERE / "fake_cudnn.cc", path, "-O2")
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 import ctypes
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cuda_on_cpu import HERE, arrays, compiler
+from cuda_on_cpu import HERE, arrays, compile_stand_in
 from cuda_on_cpu.harness import DEVICE
 
 from fastnn import _core, functional
@@ -60,13 +59,6 @@ DRIVER = (
 )
 
 
-def build(folder: Path, name: str, source: Path, *flags: str) -> Path:
-    made = folder / name
-    common = ["-std=c++20", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run([str(compiler()), *common, *flags, str(source), "-o", str(made)], check=True)
-    return made
-
-
 def load_driver(folder: Path) -> None:
     try:
         ctypes.CDLL("libcuda.so.1")
@@ -75,7 +67,7 @@ def load_driver(folder: Path) -> None:
         source.write_text(
             "".join(f'extern "C" int {name}() {{ return 100; }}\n' for name in DRIVER)
         )
-        stub = build(folder, "libcuda.so.1", source, "-Wl,-soname,libcuda.so.1")
+        stub = compile_stand_in(source, folder / "libcuda.so.1", "-Wl,-soname,libcuda.so.1")
         ctypes.CDLL(str(stub), ctypes.RTLD_GLOBAL)
 
 
@@ -86,7 +78,9 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
         pytest.skip("needs cuDNN's wheel: pip install nvidia-cudnn-cu13")
     folder = tmp_path_factory.mktemp("planned")
     load_driver(folder)
-    library = ctypes.CDLL(str(build(folder, "libcudnn.so.9", HERE / "planned_cudnn.cc")))
+    library = ctypes.CDLL(
+        str(compile_stand_in(HERE / "planned_cudnn.cc", folder / "libcudnn.so.9"))
+    )
     library.planned_executed.restype = ctypes.POINTER(ctypes.c_int64)
     if status := library.planned_open(found[0].encode(), json.dumps(CARD).encode()):
         pytest.skip(f"this cuDNN does not plan without a device: {status}")

@@ -51,22 +51,20 @@ def test_unknown_isa_in_the_environment_names_the_choices():
     assert all(word in result.stderr for word in ("ImportError", "baseline", "sse9"))
 
 
-def test_environment_sets_the_convolution_algorithm():
-    code = "import fastnn; print(fastnn.get_conv_algorithm())"
-    assert printed(code) == "auto"
-    assert printed(code, FASTNN_CONV_ALGORITHM="direct") == "direct"
-    result = python(code, FASTNN_CONV_ALGORITHM="fft")
+@pytest.mark.parametrize(
+    "setting, default, other, wrong",
+    [
+        ("conv_algorithm", "auto", "direct", "fft"),
+        ("float32_matmul_precision", "highest", "medium", "low"),
+    ],
+)
+def test_environment_sets(setting, default, other, wrong):
+    code, variable = f"import fastnn; print(fastnn.get_{setting}())", f"FASTNN_{setting.upper()}"
+    assert printed(code) == default
+    assert printed(code, **{variable: other}) == other
+    result = python(code, **{variable: wrong})
     assert result.returncode != 0
-    assert all(word in result.stderr for word in ("ImportError", "winograd", "fft"))
-
-
-def test_environment_sets_the_matmul_precision():
-    code = "import fastnn; print(fastnn.get_float32_matmul_precision())"
-    assert printed(code) == "highest"
-    assert printed(code, FASTNN_FLOAT32_MATMUL_PRECISION="medium") == "medium"
-    result = python(code, FASTNN_FLOAT32_MATMUL_PRECISION="low")
-    assert result.returncode != 0
-    assert all(word in result.stderr for word in ("ImportError", "medium", "low"))
+    assert all(word in result.stderr for word in ("ImportError", default, other, wrong))
 
 
 def test_set_isa_rejects_what_the_machine_cannot_run():

@@ -12,14 +12,6 @@ enum class Element : int { f16, bf16, f32, f64 };
 
 namespace storage {
 
-template <class To, class From>
-FASTNN_HOST_DEVICE To bits(From from) {
-  static_assert(sizeof(To) == sizeof(From));
-  To to;
-  __builtin_memcpy(&to, &from, sizeof(To));
-  return to;
-}
-
 FASTNN_HOST_DEVICE float from_float16(uint16_t half) {
 #if defined(__CUDA_ARCH__)
   float value;
@@ -27,8 +19,8 @@ FASTNN_HOST_DEVICE float from_float16(uint16_t half) {
   return value;
 #else
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16, rest = static_cast<uint32_t>(half & 0x7fff) << 13;
-  if (rest >= 0x0f800000) return bits<float>(sign | 0x70000000 | rest);  // infinity, NaN
-  return bits<float>(sign | bits<uint32_t>(bits<float>(rest) * 0x1p112f));
+  if (rest >= 0x0f800000) return __builtin_bit_cast(float, sign | 0x70000000 | rest);  // infinity, NaN
+  return __builtin_bit_cast(float, sign | __builtin_bit_cast(uint32_t, __builtin_bit_cast(float, rest) * 0x1p112f));
 #endif
 }
 
@@ -38,21 +30,24 @@ FASTNN_HOST_DEVICE uint16_t to_float16(float value) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(value));
   return half;
 #else
-  const uint32_t all = bits<uint32_t>(value), size = all & 0x7fffffff;
+  const uint32_t all = __builtin_bit_cast(uint32_t, value), size = all & 0x7fffffff;
   uint32_t half;
   if (size > 0x7f800000)
     half = 0x7e00;  // NaN
   else if (size >= 0x477ff000)
     half = 0x7c00;  // 65520 and more
   else if (size < 0x38800000)
-    half = bits<uint32_t>(bits<float>(size) + 0.5f) - 0x3f000000;  // denormal: an ulp of 0.5f is one of these
+    half = __builtin_bit_cast(uint32_t, __builtin_bit_cast(float, size) + 0.5f) -
+           0x3f000000;  // denormal: an ulp of 0.5f is one of these
   else
     half = (size + 0xfff + (size >> 13 & 1) - 0x38000000) >> 13;
   return static_cast<uint16_t>(half | (all >> 16 & 0x8000));
 #endif
 }
 
-FASTNN_HOST_DEVICE float from_bfloat16(uint16_t half) { return bits<float>(static_cast<uint32_t>(half) << 16); }
+FASTNN_HOST_DEVICE float from_bfloat16(uint16_t half) {
+  return __builtin_bit_cast(float, static_cast<uint32_t>(half) << 16);
+}
 
 FASTNN_HOST_DEVICE uint16_t to_bfloat16(float value) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
@@ -60,7 +55,7 @@ FASTNN_HOST_DEVICE uint16_t to_bfloat16(float value) {
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(half) : "f"(value));
   return half;
 #else
-  const uint32_t all = bits<uint32_t>(value);
+  const uint32_t all = __builtin_bit_cast(uint32_t, value);
   if ((all & 0x7fffffff) > 0x7f800000) return 0x7fff;  // NaN
   return static_cast<uint16_t>((all + 0x7fff + (all >> 16 & 1)) >> 16);
 #endif

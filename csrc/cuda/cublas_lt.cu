@@ -1,11 +1,10 @@
-#include <dlfcn.h>
-
 #include <map>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "cuda/cublas_lt.h"
+#include "cuda/shared_library.h"
 
 namespace fastnn::cuda::lt {
 namespace {
@@ -24,12 +23,6 @@ State& state() {
   return state;
 }
 
-template <class F>
-bool find_function(void* library, const char* name, F*& function) {
-  function = reinterpret_cast<F*>(dlsym(library, name));
-  return function != nullptr;
-}
-
 bool find_functions(void* library, Library& f) {
   return find_function(library, "cublasLtCreate", f.create) &&
          find_function(library, "cublasLtMatmulDescCreate", f.create_operation) &&
@@ -45,25 +38,15 @@ bool find_functions(void* library, Library& f) {
          find_function(library, "cublasLtMatmul", f.multiply);
 }
 
-// One that the process has loaded already, PyTorch's say, comes before a second copy of some hundred megabytes.
-void open_first(State& s) {
-  s.tried = true;
-  for (const int only_loaded : {RTLD_NOLOAD, 0})
-    for (const std::string& path : s.offered) {
-      void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | only_loaded);
-      if (library && find_functions(library, s.library)) {
-        s.open = true;
-        return;
-      }
-    }
-}
-
 }  // namespace
 
 Session session() {
   State& s = state();
   const std::lock_guard<std::mutex> lock(s.mutex);
-  if (!s.tried) open_first(s);
+  if (!s.tried) {
+    s.tried = true;
+    s.open = open_first(s.offered, [&](void* opened, const std::string&) { return find_functions(opened, s.library); });
+  }
   int device = 0;
   if (!s.open || cudaGetDevice(&device) != cudaSuccess) return {};
   const auto [entry, is_new] = s.handles.try_emplace(device, nullptr);

@@ -1,11 +1,10 @@
-#include <dlfcn.h>
-
 #include <cstdio>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "cuda/cudnn.h"
+#include "cuda/shared_library.h"
 
 namespace fastnn::cuda::dnn {
 namespace {
@@ -24,12 +23,6 @@ State& state() {
   return state;
 }
 
-template <class F>
-bool find_function(void* library, const char* name, F*& function) {
-  function = reinterpret_cast<F*>(dlsym(library, name));
-  return function != nullptr;
-}
-
 bool find_functions(void* library, Library& f) {
   return find_function(library, "cudnnGetVersion", f.version) &&
          find_function(library, "cudnnGetLastErrorString", f.last_error) &&
@@ -42,24 +35,20 @@ bool find_functions(void* library, Library& f) {
          find_function(library, "cudnnBackendExecute", f.execute);
 }
 
-// One that the process has loaded already, PyTorch's say, comes before a second copy of some hundred megabytes.
-void open_first(State& s) {
+void open(State& s) {
   s.tried = true;
   s.problem = s.offered.empty() ? "switched off" : "not found";
-  for (const int only_loaded : {RTLD_NOLOAD, 0})
-    for (const std::string& path : s.offered) {
-      void* opened = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | only_loaded);
-      if (!opened) continue;
-      Library found{};
-      if (!find_functions(opened, found) || found.version() / 10000 != 9) {
-        s.problem = path + " is not cuDNN 9";
-        continue;
-      }
-      s.library = new Library(found);
-      s.path = path;
-      s.problem.clear();
-      return;
+  open_first(s.offered, [&](void* opened, const std::string& path) {
+    Library found{};
+    if (!find_functions(opened, found) || found.version() / 10000 != 9) {
+      s.problem = path + " is not cuDNN 9";
+      return false;
     }
+    s.library = new Library(found);
+    s.path = path;
+    s.problem.clear();
+    return true;
+  });
 }
 
 }  // namespace
@@ -67,7 +56,7 @@ void open_first(State& s) {
 const Library* library() {
   State& s = state();
   const std::lock_guard<std::mutex> lock(s.mutex);
-  if (!s.tried) open_first(s);
+  if (!s.tried) open(s);
   return s.library;
 }
 
