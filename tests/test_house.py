@@ -74,6 +74,7 @@ def test_the_same_stem_in_every_room() -> None:
     twins["csrc/python"] |= {"step_inputs"}  # numbers of captured steps
     twins["csrc/cpu"] = {"tile"}  # the micro-kernel of linear and conv2d
     twins["csrc/cpu"] |= {"depthwise", "depthwise_weight", "grouped"}  # kernels of conv2d
+    twins["csrc/cpu"] |= {"channel_normalise"}  # the passes of batch_norm and group_norm
     # the machine's limits are measured by the kernels' own means, for the benchmarks
     for room in ("csrc/ops", "csrc/cpu", "csrc/python"):
         twins[room] = twins.get(room, set()) | {"probe"}
