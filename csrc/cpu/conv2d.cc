@@ -37,11 +37,15 @@ Pairing pairing_of(const Conv2dArgs<T>& a, int64_t channels) {
 }
 template <class T>
 Correlation<T> forward_of(const Conv2dArgs<T>& a) {
-  return forward_correlation(a, 1, pairing_of(a, a.ci));
+  Correlation<T> c = forward_correlation(a, 1, pairing_of(a, a.ci));
+  c.cut_depth();
+  return c;
 }
 template <class T>
 Correlation<T> gradient_of(const Conv2dArgs<T>& a, int64_t h, int64_t w) {
-  return gradient_correlation(a, h, w, 1, pairing_of(a, a.co));
+  Correlation<T> c = gradient_correlation(a, h, w, 1, pairing_of(a, a.co));
+  c.cut_depth();
+  return c;
 }
 
 // ---- forward ----

@@ -7,6 +7,7 @@
 // always one block apart, and neighbouring taps are one contiguous run of the reduction.
 #pragma once
 
+#include "core/vec_shuffle.h"
 #include "cpu/elementwise.h"
 #include "cpu/tile.h"
 #include "ops/conv2d.h"
@@ -77,6 +78,7 @@ struct Correlation {
   int64_t row_size;     // elements of one scratch row of one channel block
   int64_t band, bands;  // output rows of a band; bands of an image
   int64_t plane;        // elements of one channel block
+  int64_t chunk;        // channel blocks in scratch at a time
   int64_t depth;        // length of the whole reduction: rows of the packed weights
 
   void plan() {
@@ -94,11 +96,24 @@ struct Correlation {
     slot_width = ow + (cols.count - 1) * tap_step / cols.stride;
     row_size = slots * slot_width * block;
     depth = ci * rows.count * cols.count;
-    // About 96 KB of scratch a band, and at least 16 bands in all where there are rows enough.
-    const int64_t row_bytes = row_size * blocks * static_cast<int64_t>(sizeof(T));
-    int64_t in_rows = (96 << 10) / (row_bytes > 0 ? row_bytes : 1);
+    chunk = blocks > 0 ? blocks : 1;
+    cut_rows(96 << 10, 16);
+  }
+  // Deep sums over few pixels are made in parts, so that a part of a panel of weights stays in L2 while the pixels of
+  // a larger band pass: else all weights come from L3 or memory for each of a few rows.
+  void cut_depth() {
+    const int64_t panel_block = kBlock * rows.count * cols.count * kTileVectors * kVectorBytes;
+    if (panel_block * blocks <= (192 << 10) || band * ow >= 48 || band == oh) return;
+    const Pieces parts(blocks, (128 << 10) / panel_block + 1);
+    chunk = (blocks + parts.count - 1) / parts.count;
+    cut_rows(256 << 10, 8);
+  }
+  // About this much scratch a band, and so many bands in all where there are rows enough.
+  void cut_rows(int64_t bytes, int64_t least) {
+    const int64_t row_bytes = row_size * chunk * static_cast<int64_t>(sizeof(T));
+    int64_t in_rows = bytes / (row_bytes > 0 ? row_bytes : 1);
     band = (in_rows - rows.extent()) / rows.stride + 1;
-    const int64_t share = (n * oh + 15) / 16;
+    const int64_t share = (n * oh + least - 1) / least;
     if (band > share) band = share;
     if (band > oh) band = oh;
     if (band < 1) band = 1;
@@ -107,7 +122,7 @@ struct Correlation {
     plane = (band_rows(band) * row_size + 31) / 16 * 16;
   }
   int64_t band_rows(int64_t out_rows) const { return (out_rows - 1) * rows.stride + rows.extent(); }
-  int64_t scratch_size() const { return blocks * plane; }
+  int64_t scratch_size() const { return chunk * plane; }
   int64_t segment_capacity() const { return blocks * rows.count * cols.count; }
 
   // Taps in ascending order of the column they read.
@@ -240,16 +255,17 @@ static void load_band(const Correlation<T>& c, int64_t image, int64_t i0, int64_
   load_blocks(c, image, i0, count, 0, c.blocks, scratch);
 }
 
-// The reduction of an output row whose row taps [first, last) are inside: runs of taps while the
-// channels of neighbouring pixels touch, else one segment a tap.
+// The reduction over channel blocks [begin, end), of which scratch holds the planes, of an output row whose row taps
+// [first, last) are inside: runs of taps while the channels of neighbouring pixels touch, else one segment a tap.
 template <class T>
-static int64_t list_segments(const Correlation<T>& c, int64_t first, int64_t last, int64_t b_width, Segment* list) {
+static int64_t list_segments(const Correlation<T>& c, int64_t begin, int64_t end, int64_t first, int64_t last,
+                             int64_t b_width, Segment* list) {
   const int64_t lowest = c.rows.lowest();
   int64_t count = 0;
-  for (int64_t cb = 0; cb < c.blocks; ++cb) {
+  for (int64_t cb = begin; cb < end; ++cb) {
     const int64_t channels = c.block_channels(cb);
     for (int64_t t = first; t < last; ++t) {
-      const int64_t a = cb * c.plane + (c.rows.first + t * c.rows.step - lowest) * c.row_size;
+      const int64_t a = (cb - begin) * c.plane + (c.rows.first + t * c.rows.step - lowest) * c.row_size;
       for (int64_t g = 0; g < c.groups; ++g) {
         const int64_t b = c.weight_row(cb, t, g), size = c.group_size(g);
         const int64_t start = a + c.tap_offset(g);
@@ -300,22 +316,95 @@ FASTNN_INLINE void each_weight(const Correlation<T>& c, const WeightStrides& s, 
   }
 }
 
+// Packs a panel of a forward pass's weights by turning squares in registers: of an out channel's piece of memory for a
+// block, channel by channel (in, kh, kw), or for a tap (kh, kw, in). Value by value it took a third of a deep layer's
+// time where the weights come from memory.
+template <class T>
+struct TurnedWeights {
+  static constexpr int64_t kL = kLanes<T>, kMostTaps = 64;
+  const Correlation<T>& c;
+  const WeightStrides& s;
+
+  bool fit() const {
+    const Taps &h = c.rows, &w = c.cols;
+    const bool all = h.kernel_first == 0 && h.kernel_step == 1 && w.kernel_first == 0 && w.kernel_step == 1;
+    const bool touch = s.in == 1 || (s.kw == 1 && s.kh == w.count && s.in == taps());
+    return all && touch && s.out > s.in && taps() <= kMostTaps && c.pairing == Pairing::none;
+  }
+  int64_t taps() const { return c.rows.count * c.cols.count; }
+  int64_t parts() const { return s.in == 1 ? taps() : c.blocks; }
+
+  void pack(int64_t part, const T* src, int64_t valid, int64_t columns, T* dst) const {
+    int64_t rows[kMostTaps] = {}, offsets[kMostTaps] = {};  // of a tap: of a block's first channel; in src
+    for (int64_t t = 0; t < taps(); ++t) offsets[t] = t / c.cols.count * s.kh + t % c.cols.count * s.kw;
+    if (s.in == 1) {
+      for (int64_t cb = 0; cb < c.blocks; ++cb) {
+        first_rows(cb, rows);
+        const int64_t channels = c.block_channels(cb);
+        const T* from = src + offsets[part] + cb * kBlock;
+        T* to = dst + rows[part] * columns;
+        for (int64_t i = 0; i < channels; i += kL)
+          turn(from + i, channels - i, kBlock, valid, columns, [&](int64_t k) { return to + (i + k) * columns; });
+      }
+    } else {
+      first_rows(part, rows);
+      const int64_t size = c.block_channels(part) * taps();
+      for (int64_t i = 0; i < size; i += kL)
+        turn(src + part * kBlock * s.in + i, size - i, size, valid, columns,
+             [&](int64_t k) { return dst + (rows[(i + k) % taps()] + (i + k) / taps()) * columns; });
+    }
+  }
+
+ private:
+  void first_rows(int64_t cb, int64_t* rows) const {
+    for (int64_t t = 0; t < c.rows.count; ++t)
+      for (int64_t g = 0; g < c.groups; ++g)
+        for (int64_t m = 0; m < c.group_size(g); ++m)
+          rows[t * c.cols.count + g + m * c.groups] = c.weight_row(cb, t, g) + m * c.block_channels(cb);
+  }
+
+  // Value k of each out channel's at most n at `from` goes to its column of row(k); those `ahead` are asked for.
+  template <class F>
+  FASTNN_MEMBER void turn(const T* from, int64_t n, int64_t ahead, int64_t valid, int64_t columns, const F& row) const {
+    if (n > kL) n = kL;
+    for (int64_t j = 0; j < columns; j += kL) {
+      Vec<T> v[kL];
+#pragma GCC unroll 16
+      for (int64_t k = 0; k < kL; ++k) {
+        v[k] = Vec<T>{};
+        if (j + k >= valid) continue;
+        const T* p = from + (j + k) * s.out;
+        prefetch_l2(p + ahead);
+        v[k] = n == kL ? load(p) : load_n(p, n);
+      }
+      transpose<T>(v);
+#pragma GCC unroll 16
+      for (int64_t k = 0; k < kL; ++k)
+        if (k < n) store(row(k) + j, v[k]);
+    }
+  }
+};
+
 template <class T>
 static void pack_weights(const Correlation<T>& c, const WeightStrides& s, const T* w, int64_t co, T* packed,
                          int width) {
   const Panels<T> panels{co};
+  const TurnedWeights<T> turned{c, s};
+  const bool turns = turned.fit();
+  const int64_t parts = turns ? turned.parts() : c.blocks;
   parallel_blocks(
-      panels.count() * c.blocks, width, 4 * c.depth * co * static_cast<int64_t>(sizeof(T)), [&](int64_t i, int) {
-        const int64_t panel = i / c.blocks, cb = i % c.blocks;
+      panels.count() * parts, width, 4 * c.depth * co * static_cast<int64_t>(sizeof(T)), [&](int64_t i, int) {
+        const int64_t panel = i / parts, part = i % parts;
         const int64_t valid = panels.valid(panel), columns = panels.width(panel);
         T* dst = packed + panels.offset(panel, c.depth);
         const T* src = w + panel * Panels<T>::kWide * s.out;
+        if (turns) return turned.pack(part, src, valid, columns, dst);
         if constexpr (kHasPairs<T>)
           if (c.pairing == Pairing::channels)
-            return each_weight(c, s, cb, columns, [&](int64_t row, int64_t j, int64_t offset, int64_t n) {
+            return each_weight(c, s, part, columns, [&](int64_t row, int64_t j, int64_t offset, int64_t n) {
               dst[row * columns + j] = j < valid ? pair_of(src[offset], n > 1 ? src[offset + s.in] : T{0}) : T{0};
             });
-        each_weight(c, s, cb, columns, [&](int64_t row, int64_t j, int64_t offset, int64_t) {
+        each_weight(c, s, part, columns, [&](int64_t row, int64_t j, int64_t offset, int64_t) {
           dst[row * columns + j] = j < valid ? src[offset] : 0;
         });
       });
@@ -335,7 +424,7 @@ static void correlate(const Correlation<T>& c, const T* packed, const OutputGrid
                       T* scratch, Segment* segments, int width) {
   const Panels<T> panels{out.co};
   // Whole lines of one pixel after the other, past the caches.
-  const bool streaming = epilogue.activation <= Activation::relu && out.col % kLanes<T> == 0 &&
+  const bool streaming = c.chunk >= c.blocks && epilogue.activation <= Activation::relu && out.col % kLanes<T> == 0 &&
                          out.row % kLanes<T> == 0 && out.image % kLanes<T> == 0 &&
                          can_stream(out.data, c.n * out.image);
   const int64_t cost = c.n * c.oh * c.ow * out.co * c.depth / 8 + c.n * c.oh * c.ow * out.co;
@@ -343,39 +432,45 @@ static void correlate(const Correlation<T>& c, const T* packed, const OutputGrid
     const int64_t image = task / c.bands, i0 = c.band_begin(task % c.bands), count = c.band_size(task % c.bands);
     T* band = scratch + worker * c.scratch_size();
     Segment* list = segments + worker * c.segment_capacity();
-    if (c.depth > 0) load_band(c, image, i0, count, band);
-    for (int64_t p = 0; p < panels.count(); ++p) {
-      const int vectors = panels.vectors(p);
-      const Pieces tiles(c.ow, kMaxRows[vectors]);
-      Epilogue<T> e = epilogue;
-      if (e.bias) e.bias += p * Panels<T>::kWide;
-      int64_t listed_first = -1, listed_last = -1;
-      TileArgs<T> t{};
-      t.a_row = c.block;
-      t.segments = list;
-      t.b = packed + panels.offset(p, c.depth);
-      t.c_row = out.col;
-      t.cols = panels.valid(p);
-      t.streaming = streaming;
-      t.epilogue = e.bias || e.activation != Activation::none ? &e : nullptr;
-      for (int64_t i = 0; i < count; ++i) {
-        int64_t first, last;
-        c.valid_rows(i0 + i, &first, &last);
-        if (first != listed_first || last != listed_last) {
-          t.count = list_segments(c, first, last, panels.width(p), list);
-          listed_first = first;
-          listed_last = last;
-        }
-        T* row = out.data + image * out.image + (i0 + i) * out.row + p * Panels<T>::kWide;
-        for (int64_t k = 0; k < tiles.count; ++k) {
-          const int64_t j = tiles.begin(k), size = tiles.size(k);
-          t.a = band + i * c.rows.stride * c.row_size + j * c.block;
-          t.c = row + j * out.col;
-          tile_for<T>(c.block == kBlock ? Walk::dense_rows : Walk::any_rows, size, vectors,
-                      c.pairing != Pairing::none)(t);
+    int64_t begin = 0;
+    do {
+      const int64_t end = begin + c.chunk < c.blocks ? begin + c.chunk : c.blocks;
+      load_blocks(c, image, i0, count, begin, end, band);
+      for (int64_t p = 0; p < panels.count(); ++p) {
+        const int vectors = panels.vectors(p);
+        const Pieces tiles(c.ow, kMaxRows[vectors]);
+        Epilogue<T> e = epilogue;
+        if (e.bias) e.bias += p * Panels<T>::kWide;
+        int64_t listed_first = -1, listed_last = -1;
+        TileArgs<T> t{};
+        t.a_row = c.block;
+        t.segments = list;
+        t.b = packed + panels.offset(p, c.depth);
+        t.c_row = out.col;
+        t.cols = panels.valid(p);
+        t.accumulate = begin > 0;
+        t.streaming = streaming;
+        t.epilogue = end == c.blocks && (e.bias || e.activation != Activation::none) ? &e : nullptr;
+        for (int64_t i = 0; i < count; ++i) {
+          int64_t first, last;
+          c.valid_rows(i0 + i, &first, &last);
+          if (first != listed_first || last != listed_last) {
+            t.count = list_segments(c, begin, end, first, last, panels.width(p), list);
+            listed_first = first;
+            listed_last = last;
+          }
+          T* row = out.data + image * out.image + (i0 + i) * out.row + p * Panels<T>::kWide;
+          for (int64_t k = 0; k < tiles.count; ++k) {
+            const int64_t j = tiles.begin(k), size = tiles.size(k);
+            t.a = band + i * c.rows.stride * c.row_size + j * c.block;
+            t.c = row + j * out.col;
+            tile_for<T>(c.block == kBlock ? Walk::dense_rows : Walk::any_rows, size, vectors,
+                        c.pairing != Pairing::none)(t);
+          }
         }
       }
-    }
+      begin = end;
+    } while (begin < c.blocks);
     if (streaming) stream_fence();
   });
 }

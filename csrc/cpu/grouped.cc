@@ -141,7 +141,7 @@ struct Grouped {
       for (int64_t i = 0; i < count; ++i) {
         int64_t first, last;
         c.valid_rows(i0 + i, &first, &last);
-        t.count = list_segments(c, first, last, kL, list);
+        t.count = list_segments(c, 0, c.blocks, first, last, kL, list);
         T* row = out.data + image * out.image + (i0 + i) * out.row + strip * kL;
         for (int64_t k = 0; k < tiles.count; ++k) {
           t.a = band + i * c.rows.stride * c.row_size + tiles.begin(k) * kL;

@@ -253,6 +253,8 @@ SPECS = (
             case("1x1, stride 2", (2, 16, 7, 6), (65, 16, 1, 1), stride=2),
             case("3x3, 16 -> 65", (1, 16, 6, 17), (65, 16, 3, 3), padding=1),
             case("deep, stride 2", (2, 130, 5, 6), (116, 130, 3, 3), stride=2, padding=1),
+            # sums made in parts, also with the shortest vectors
+            case("deeper, stride 2", (1, 700, 9, 5), (8, 700, 3, 3), stride=2, padding=1),
             case("kernel covers the image", (3, 17, 4, 4), (10, 17, 4, 4)),
             case("padding beyond the kernel", (1, 3, 3, 4), (4, 3, 3, 3), padding=4),
             case("empty batch", (0, 3, 8, 8), (5, 3, 3, 3), padding=1),
