@@ -6,7 +6,7 @@
 
 namespace fastnn::FASTNN_ISA {
 
-// Outputs beyond this size are streamed past the caches; a smaller one the next op finds there.
+// Outputs of this size and more are streamed past the caches; a smaller one the next op finds there.
 inline constexpr int64_t kStreamBytes = int64_t{16} << 20;
 
 // What lies a page ahead is asked for, because the hardware's own prefetching ends with the page; into L2, because in
@@ -26,7 +26,7 @@ FASTNN_INLINE void put(T* p, Vec<T> v) {
 
 template <class T>
 FASTNN_INLINE bool can_stream(const T* p, int64_t n) {
-  return n * static_cast<int64_t>(sizeof(T)) > kStreamBytes && reinterpret_cast<uintptr_t>(p) % kVectorBytes == 0;
+  return n * static_cast<int64_t>(sizeof(T)) >= kStreamBytes && reinterpret_cast<uintptr_t>(p) % kVectorBytes == 0;
 }
 
 // y[i] = f(x1[i], x2[i], ...) for i in [0, n); `arrays` counts reads and writes for the threshold.

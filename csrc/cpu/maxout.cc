@@ -43,11 +43,15 @@ void take_max(const T* x, T* y, uint8_t* winners, int64_t n, int64_t pieces) {
   }
 }
 
-template <int kPieces, class T>
-void give_back(const T* __restrict dy, T* __restrict dx, const uint8_t* __restrict winners, int64_t n, int64_t pieces) {
-  const int64_t p = kPieces ? kPieces : pieces;
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < p; ++j) dx[i * p + j] = winners[i] == j ? dy[i] : T{0};
+// Zeros first, while they are in L1 the gradients: choosing one of `pieces` values for each input took twice the time.
+template <class T>
+void give_back(const T* dy, T* dx, const uint8_t* winners, int64_t n, int64_t pieces) {
+  constexpr int64_t kAtOnce = 256;
+  for (int64_t begin = 0; begin < n; begin += kAtOnce) {
+    const int64_t end = begin + kAtOnce < n ? begin + kAtOnce : n;
+    __builtin_memset(dx + begin * pieces, 0, static_cast<size_t>((end - begin) * pieces) * sizeof(T));
+    for (int64_t i = begin; i < end; ++i) dx[i * pieces + winners[i]] = dy[i];
+  }
 }
 
 template <int kPieces, bool kBackward, class T>
@@ -57,26 +61,26 @@ void run_as(const MaxoutArgs<T>& a) {
   parallel_blocks(blocks, a.width, bytes, [&](int64_t block, int) {
     const int64_t begin = block * kOutputs, n = begin + kOutputs < a.n ? kOutputs : a.n - begin;
     if constexpr (kBackward)
-      give_back<kPieces, T>(a.in + begin, a.out + begin * a.pieces, a.winners + begin, n, a.pieces);
+      give_back(a.in + begin, a.out + begin * a.pieces, a.winners + begin, n, a.pieces);
     else
       take_max<kPieces, T>(a.in + begin * a.pieces, a.out + begin, a.winners + begin, n, a.pieces);
   });
 }
 
-template <bool kBackward, class T>
-void run(const MaxoutArgs<T>& a) {
-  if (a.pieces == 2) return run_as<2, kBackward>(a);
-  if (a.pieces == 3) return run_as<3, kBackward>(a);
-  if (a.pieces == 4) return run_as<4, kBackward>(a);
-  if (a.pieces == 5) return run_as<5, kBackward>(a);
-  run_as<0, kBackward>(a);
+template <class T>
+void forward(const MaxoutArgs<T>& a) {
+  if (a.pieces == 2) return run_as<2, false>(a);
+  if (a.pieces == 3) return run_as<3, false>(a);
+  if (a.pieces == 4) return run_as<4, false>(a);
+  if (a.pieces == 5) return run_as<5, false>(a);
+  run_as<0, false>(a);
 }
 
 }  // namespace
 
-void maxout_forward(const MaxoutArgs<float>& a) { run<false>(a); }
-void maxout_forward(const MaxoutArgs<double>& a) { run<false>(a); }
-void maxout_backward(const MaxoutArgs<float>& a) { run<true>(a); }
-void maxout_backward(const MaxoutArgs<double>& a) { run<true>(a); }
+void maxout_forward(const MaxoutArgs<float>& a) { forward(a); }
+void maxout_forward(const MaxoutArgs<double>& a) { forward(a); }
+void maxout_backward(const MaxoutArgs<float>& a) { run_as<0, true>(a); }
+void maxout_backward(const MaxoutArgs<double>& a) { run_as<0, true>(a); }
 
 }  // namespace fastnn::FASTNN_ISA

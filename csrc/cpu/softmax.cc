@@ -1,7 +1,9 @@
 // Rows along memory ("lines") and rows across it ("columns", a few vectors side by side). Both add a row's
-// terms in the same order, term k to partial sum k % kLanes, so that the bits do not depend on the layout.
+// terms in the same order, term k to partial sum k % kLanes, so that the bits do not depend on the layout. Short lines
+// are turned into columns: a row of two vectors would spend its time in folding them (2.5 times that of the columns).
 #include "ops/softmax.h"
 
+#include "core/vec_shuffle.h"
 #include "cpu/pixels.h"
 #include "cpu/tile.h"
 #include "formulas/softmax.h"
@@ -22,15 +24,22 @@ struct Softmax {
   static constexpr int kSide = 4;  // vectors of a column group: 256 bytes a row of memory
 
   bool lines() const { return a.inner == 1; }
+  bool turns() const { return lines() && !a.dy && a.length <= 2 * kW && a.outer >= kW; }
   int64_t groups() const { return (a.inner + kSide * kW - 1) / (kSide * kW); }
   int64_t row_elements() const { return lines() ? a.length : a.length * kSide * kW; }
   // 16 KB a block, at least 4 us of work.
   Pieces blocks() const {
     const int64_t bytes = row_elements() * static_cast<int64_t>(sizeof(T));
+    if (turns()) return Pieces((a.outer + kW - 1) / kW, 16384 / (bytes * kW) + 1);
     return Pieces(lines() ? a.outer : a.outer * groups(), 16384 / bytes + 1);
   }
-  // Elements a worker: a row of exponentials, whole vectors, and the partial sums of a group.
-  int64_t scratch() const { return (row_elements() + 15) / 16 * 16 + (lines() ? 0 : kSide * kW * kW); }
+  // Elements a worker: a row of exponentials, whole vectors, and the partial sums of a group; for lines that are
+  // turned the square and what it becomes, too.
+  int64_t scratch() const {
+    if (turns()) return column_scratch() + 4 * kW * kW;
+    return lines() ? (a.length + 15) / 16 * 16 : column_scratch();
+  }
+  int64_t column_scratch() const { return (a.length + kW) * kSide * kW; }
   int64_t workspace() const { return a.width * scratch() * static_cast<int64_t>(sizeof(T)); }
 
   template <class Body>
@@ -92,7 +101,8 @@ struct Softmax {
   // Adds term(k, v) to partial sum k % kW of column vector v, for all k.
   template <int NV, class Term>
   FASTNN_MEMBER void sum_columns(T* partial, const Term& term) const {
-    for (int64_t i = 0; i < kW * kSide; ++i) store(partial + i * kW, Vec<T>{});
+    for (int64_t i = 0; i < kW; ++i)
+      for (int v = 0; v < NV; ++v) store(partial + (i * kSide + v) * kW, Vec<T>{});
     for (int64_t k = 0; k < a.length; ++k)
       for (int v = 0; v < NV; ++v) {
         T* p = partial + (k % kW * kSide + v) * kW;
@@ -148,8 +158,40 @@ struct Softmax {
       columns<kLog, kStreaming, NV>(at, lanes, scratch_row);
   }
 
+  // kW lines as the columns of a square, or of two.
+  template <bool kLog, bool kStreaming>
+  void turned_lines(int64_t first, T* e) const {
+    T *square = e + column_scratch(), *flat = square + 2 * kW * kW;
+    turn([&](int64_t row, int64_t k, int64_t n) { return load_n(a.in + (first + row) * a.length + k, n); },
+         [&](int64_t k, int64_t column, int64_t, Vec<T> v) { store(square + (column + k) * kW, v); });
+    SoftmaxArgs<T> b = a;
+    b.in = b.out = square, b.inner = kW;
+    Softmax{b}.template columns<kLog, false, 1>(0, kW, e);
+    turn([&](int64_t k, int64_t column, int64_t) { return load(square + (column + k) * kW); },
+         [&](int64_t row, int64_t k, int64_t n, Vec<T> v) { store_n(flat + row * a.length + k, v, n); });
+    for (int64_t k = 0; k < a.length; ++k) put<kStreaming>(a.out + first * a.length + k * kW, load(flat + k * kW));
+  }
+  // Squares of vectors get(i, k, n), i = 0 ... kW - 1, for k = 0, kW, ..., n of whose columns count, turned.
+  template <class Get, class Put>
+  FASTNN_MEMBER void turn(const Get& get, const Put& put) const {
+    along([&](int64_t k, int64_t n) {
+      Vec<T> v[kW];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kW; ++i) v[i] = get(i, k, n);
+      transpose<T>(v);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kW; ++i) put(i, k, n, v[i]);
+    });
+  }
+
   template <bool kLog, bool kStreaming>
   void item(int64_t i, T* scratch_row) const {
+    if (turns()) {
+      const int64_t first = i * kW;
+      if (first + kW <= a.outer) return turned_lines<kLog, kStreaming>(first, scratch_row);
+      for (int64_t row = first; row < a.outer; ++row) line<kLog, false>(row, scratch_row);
+      return;
+    }
     if (lines()) {
       if (a.dy)
         line_gradient<kLog, kStreaming>(i);
@@ -178,7 +220,9 @@ struct Softmax {
   }
 
   void run() const {
-    const bool streaming = can_stream_pixels(a.out, a.outer * (lines() ? 1 : a.length), lines() ? a.length : a.inner);
+    const bool streaming =
+        turns() ? can_stream(a.out, a.outer * a.length)
+                : can_stream_pixels(a.out, a.outer * (lines() ? 1 : a.length), lines() ? a.length : a.inner);
     if (a.log)
       streaming ? run_as<true, true>() : run_as<true, false>();
     else
