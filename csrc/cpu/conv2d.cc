@@ -4,7 +4,7 @@
 #include "cpu/conv_correlations.h"
 #include "cpu/conv_weight_gradient.h"
 #include "cpu/depthwise.h"
-#include "cpu/disjoint.h"
+#include "cpu/few_channels.h"
 #include "cpu/grouped.h"
 #include "cpu/pointwise.h"
 #include "cpu/winograd_gradient.h"
@@ -199,11 +199,15 @@ struct DirectWay {
   const Conv2dArgs<T>& a;
   int64_t forward_bytes() const { return correlation_bytes(forward_of(a), a.co / a.groups, a.width); }
   int64_t input_gradient_bytes() const {
-    return is_disjoint(a) ? Disjoint<T>{a}.bytes() : direct_input_gradient_bytes(a);
+    if (is_disjoint(a)) return Disjoint<T>{a}.bytes();
+    return FewChannels<T>{a}.pays() ? FewChannels<T>{a}.bytes() : direct_input_gradient_bytes(a);
   }
   int64_t weight_gradient_bytes() const { return direct_weight_gradient_bytes(a); }
   void forward() const { direct_forward(a); }
-  void input_gradient() const { is_disjoint(a) ? Disjoint<T>{a}.input_gradient() : direct_input_gradient(a); }
+  void input_gradient() const {
+    if (is_disjoint(a)) return Disjoint<T>{a}.input_gradient();
+    FewChannels<T>{a}.pays() ? FewChannels<T>{a}.input_gradient() : direct_input_gradient(a);
+  }
   void weight_gradient() const { direct_weight_gradient(a); }
 };
 

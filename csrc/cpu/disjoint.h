@@ -17,7 +17,8 @@ bool is_disjoint(const Conv2dArgs<T>& a) {
 
 template <class T>
 struct Disjoint {
-  const Conv2dArgs<T>& a;
+  const Conv2dArgs<T>& a;  // whose workspace begins with weights() elements: panels for each kh, the weights as
+                           // [kh][co][kw][ci], the bias once for each kw
 
   int64_t columns() const { return a.kw * a.ci; }
   int64_t rows() const { return a.n * a.oh; }
@@ -36,11 +37,7 @@ struct Disjoint {
     for (int64_t kh = 0; kh < a.kh; ++kh) product({1, &shape, &a_step, &b_step}, kh).run(w + weights());
   }
 
- private:
-  // The workspace: panels for each kh, the weights as [kh][co][kw][ci], the bias once for each kw.
   const T* panels_of(int64_t kh) const { return static_cast<const T*>(a.workspace) + kh * panels(); }
-  const T* matrix_of(int64_t kh) const { return panels_of(a.kh) + kh * matrix(); }
-  const T* bias() const { return matrix_of(a.kh); }
 
   void pack(T* w) const {
     const WeightStrides& s = a.weight_strides;
@@ -55,6 +52,10 @@ struct Disjoint {
     T* to = w + a.kh * (panels() + matrix());
     for (int64_t j = 0; a.bias && j < columns(); ++j) to[j] = a.bias[j % a.ci];
   }
+
+ private:
+  const T* matrix_of(int64_t kh) const { return panels_of(a.kh) + kh * matrix(); }
+  const T* bias() const { return matrix_of(a.kh); }
 
   Gemm<T> product(const Batch& batch, int64_t kh) const {
     Gemm<T> g{};
