@@ -35,7 +35,7 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "resnet20": Recipe(models.resnet20, 40, 128, 0.3, 0, 0.0),
+    "resnet20": Recipe(models.resnet20, 80, 128, 0.1, 0, 0.0),
     "resnet9": Recipe(models.resnet9, 24, 128, 0.2, 8, 0.1),
 }
 
