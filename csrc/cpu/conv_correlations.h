@@ -1,7 +1,7 @@
 // The correlations that a convolution and its input gradient are made of.
 #pragma once
 
-#include "cpu/correlation.h"
+#include "cpu/correlation_weights.h"
 
 namespace fastnn::FASTNN_ISA {
 
