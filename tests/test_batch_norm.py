@@ -1,7 +1,9 @@
 """What the specs' inputs do not ask of batch_norm."""
 
 import numpy as np
+import pytest
 
+import fastnn
 import fastnn.functional as F
 
 
@@ -15,3 +17,26 @@ def test_variance_beside_an_outlying_first_row():
     # The squares of 98 rows, shifted by about a deviation, are rounded as they are summed.
     bound = 2 * np.sqrt(98) * np.finfo(np.float32).eps
     assert np.abs(var / exact - 1).max() <= bound
+
+
+@pytest.mark.parametrize("backward_isa", fastnn.available_isas())
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+@pytest.mark.parametrize(
+    "shape",
+    [(3, 5, 3, 3), (4, 70, 9, 11), (4, 16, 64, 67), (4, 128, 64, 67)],
+    ids=["few", "no whole vectors", "residual streamed", "all streamed"],
+)
+def test_signs_kept_by_the_forward_pass(isa, backward_isa, activation, shape):
+    rng = np.random.default_rng(0)
+    x, residual, dy = (rng.standard_normal(shape, dtype=np.float32) for _ in range(3))
+    weight, bias = rng.standard_normal((2, shape[1]), dtype=np.float32)
+    given = (x, None, None, weight, bias, True)
+    y, saved = F.batch_norm(*given, activation=activation, residual=residual)
+    plain = F.batch_norm(*given)[1]
+    fastnn.set_isa(backward_isa)
+    slope = np.float32(0 if activation == "relu" else 0.01)
+    dz = np.where(y > 0, dy, slope * dy)
+    dx, dweight, dbias, dresidual = F.batch_norm_backward(dy, saved)
+    np.testing.assert_array_equal(dresidual, dz)
+    for got, expected in zip((dx, dweight, dbias), F.batch_norm_backward(dz, plain), strict=True):
+        np.testing.assert_array_equal(got, expected)

@@ -13,6 +13,11 @@ int64_t forward_bytes(const BatchNormArgs<T>& a) {
 }
 
 template <class T>
+int64_t kept_bytes(const BatchNormArgs<T>& a) {
+  return a.training ? signs_bytes(Rows<T>(a.rows, a.channels), a.activation, a.residual) : 0;
+}
+
+template <class T>
 void forward(const BatchNormArgs<T>& a) {
   const Rows<T> rows(a.rows, a.channels);
   const int64_t channels = a.channels;
@@ -98,6 +103,10 @@ void fold_gradient(const BatchNormBackwardArgs<T>& a, const Rows<T>& rows, const
   }
 }
 
+// dresidual is not needed before the gradient has come through the whole branch beside it: from this size on it is
+// written past the caches, while the first pass waits for x.
+constexpr int64_t kStreamResidualBytes = int64_t{1} << 20;
+
 template <class T>
 void backward(const BatchNormBackwardArgs<T>& a) {
   const Rows<T> rows(a.rows, a.channels);
@@ -115,15 +124,15 @@ void backward(const BatchNormBackwardArgs<T>& a) {
 
   const int64_t array = a.rows * channels * static_cast<int64_t>(sizeof(T));
   const NormaliseGradient<T> pass{a, rows, mean, scale, bias, slope, constant};
-  const bool streaming = streams(rows, a.dx) && (!a.dresidual || streams(rows, a.dresidual));
-  const bool streams_residual = a.dresidual && streaming;
+  const bool streaming = streams(rows, a.dx);
+  const bool streams_residual = a.dresidual && streams(rows, a.dresidual, 1, kStreamResidualBytes);
   parallel_blocks(rows.blocks, a.width, (streams_residual ? 4 : 2) * array, [&](int64_t block, int worker) {
     pass.sums(block, partial, lanes + worker * 3 * row, streams_residual);
   });
   fold_gradient(a, rows, partial, sum, slope, constant);
-  const ResidualGradient residual = !a.dresidual ? ResidualGradient::none
-                                    : streaming  ? ResidualGradient::read
-                                                 : ResidualGradient::write;
+  const ResidualGradient residual = streams_residual && streaming      ? ResidualGradient::read
+                                    : streams_residual || !a.dresidual ? ResidualGradient::none
+                                                                       : ResidualGradient::write;
   parallel_blocks(rows.blocks, a.width, 3 * array,
                   [&](int64_t i, int) { pass.apply(backwards(i, rows.blocks, a.width), residual, streaming); });
 }
@@ -132,6 +141,8 @@ void backward(const BatchNormBackwardArgs<T>& a) {
 
 int64_t batch_norm_workspace(const BatchNormArgs<float>& a) { return forward_bytes(a); }
 int64_t batch_norm_workspace(const BatchNormArgs<double>& a) { return forward_bytes(a); }
+int64_t batch_norm_signs(const BatchNormArgs<float>& a) { return kept_bytes(a); }
+int64_t batch_norm_signs(const BatchNormArgs<double>& a) { return kept_bytes(a); }
 void batch_norm_forward(const BatchNormArgs<float>& a) { forward(a); }
 void batch_norm_forward(const BatchNormArgs<double>& a) { forward(a); }
 int64_t batch_norm_backward_workspace(const BatchNormBackwardArgs<float>& a) { return backward_bytes(a); }

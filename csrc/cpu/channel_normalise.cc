@@ -22,7 +22,10 @@ void normalise(const BatchNormArgs<T>& a, const Rows<T>& rows, int64_t block, bo
       if constexpr (kResidual) prefetch_l2(a.residual + at + kAhead<T>);
       Vec<T> z = fma(load_some<kWhole>(a.x + at, n) - m, s, b);
       if constexpr (kResidual) z += load_some<kWhole>(a.residual + at, n);
-      put_some<kWhole>(a.y + at, activate<A, T>(z, parameter), n, streaming);
+      const Vec<T> y = activate<A, T>(z, parameter);
+      put_some<kWhole>(a.y + at, y, n, streaming);
+      if constexpr (kResidual && needs_sign_only(A))
+        if (a.signs) static_cast<Signs<T>*>(a.signs)[at / kLanes<T>] = positive<T>(y);
     }
   };
   if (rows.length > 4 * kLanes<T>)
@@ -32,7 +35,7 @@ void normalise(const BatchNormArgs<T>& a, const Rows<T>& rows, int64_t block, bo
   if (streaming) stream_fence();
 }
 
-template <class T, Activation A, bool kRecompute>
+template <class T, Activation A, Source kSource>
 struct Passes : NormaliseGradient<T> {
   using Base = NormaliseGradient<T>;
   using Base::a, Base::rows, Base::mean, Base::scale, Base::bias, Base::slope, Base::constant, Base::distance;
@@ -43,8 +46,13 @@ struct Passes : NormaliseGradient<T> {
     const Vec<T> dy = load_some<kWhole>(a.dy + at, n);
     if constexpr (A == Activation::none) return dy;
     const Vec<T> parameter = splat(a.activation_parameter);
-    const Vec<T> y = kRecompute ? fma(centred, load_some<kWhole>(scale + lane, n), load_some<kWhole>(bias + lane, n))
-                                : load_some<kWhole>(a.y + at, n);
+    Vec<T> y;
+    if constexpr (kSource == Source::x)
+      y = fma(centred, load_some<kWhole>(scale + lane, n), load_some<kWhole>(bias + lane, n));
+    else if constexpr (kSource == Source::signs)
+      y = from_signs<T>(static_cast<const Signs<T>*>(a.signs)[at / kLanes<T>]);
+    else
+      y = load_some<kWhole>(a.y + at, n);
     return activate_backward<A, T>(dy, y, parameter);
   }
 
@@ -101,8 +109,8 @@ void normalise_block(const BatchNormArgs<T>& a, const Rows<T>& rows, int64_t blo
 
 template <class T>
 void NormaliseGradient<T>::sums(int64_t block, double* partial, T* lanes, bool stream_residual) const {
-  with_gradient(a.activation, a.has_residual, [&]<Activation A, bool kRecompute>() {
-    const Passes<T, A, kRecompute> passes{*this};
+  with_gradient(a, [&]<Activation A, Source kSource>() {
+    const Passes<T, A, kSource> passes{*this};
     if (stream_residual)
       passes.template sums_of<true>(block, partial, lanes);
     else
@@ -112,8 +120,8 @@ void NormaliseGradient<T>::sums(int64_t block, double* partial, T* lanes, bool s
 
 template <class T>
 void NormaliseGradient<T>::apply(int64_t block, ResidualGradient residual, bool streaming) const {
-  with_gradient(a.activation, a.has_residual, [&]<Activation A, bool kRecompute>() {
-    const Passes<T, A, kRecompute> passes{*this};
+  with_gradient(a, [&]<Activation A, Source kSource>() {
+    const Passes<T, A, kSource> passes{*this};
     if (residual == ResidualGradient::none)
       passes.template apply_with<ResidualGradient::none>(block, streaming);
     else if (residual == ResidualGradient::read)

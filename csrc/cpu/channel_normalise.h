@@ -2,6 +2,7 @@
 // normalisation has one such array, group and instance normalisation one an image. Compiled once for all of them.
 #pragma once
 
+#include "core/vec_signs.h"
 #include "cpu/channel_sums.h"
 #include "formulas/normalise.h"
 #include "ops/batch_norm.h"
@@ -12,6 +13,13 @@ namespace fastnn::FASTNN_ISA {
 // loads do not show, and four copies of it would only make the code long.
 template <Activation A>
 inline constexpr int kAtOnce = A == Activation::elu || A == Activation::sigmoid || A == Activation::tanh ? 1 : 4;
+
+// Bytes of the signs of y, or 0: strips of whole vectors give every vector a place of its own.
+template <class T>
+int64_t signs_bytes(const Rows<T>& rows, Activation activation, bool has_residual) {
+  if (!has_residual || !needs_sign_only(activation) || rows.length % kLanes<T> != 0) return 0;
+  return (rows.rows * rows.channels / kLanes<T> + 1) * static_cast<int64_t>(sizeof(Signs<T>));
+}
 
 // y of a block. ahead: how far on lies what the next blocks need, to be brought to L2 while this block, found there, is
 // worked on; 0: x itself comes from memory, and its next page is asked for.
@@ -28,23 +36,26 @@ struct NormaliseGradient {
   T *mean, *scale, *bias, *slope, *constant;
   int64_t distance = kAhead<T>;  // to what apply asks for, into L2
 
-  // Sums of dz = dy * act'(y) and dz (x - mean). stream_residual: streams dresidual = dz on the way, so that the second
-  // pass reads it instead of dy and y: for arrays beyond the caches. Within them the write would push out what the
-  // second pass needs (measured: 0.6x at 8 MB).
+  // Sums of dz = dy * act'(y) and dz (x - mean). stream_residual: streams dresidual = dz on the way.
   void sums(int64_t block, double* partial, T* lanes, bool stream_residual) const;
 
   // dx = scale dz + slope (x - mean) + constant.
   void apply(int64_t block, ResidualGradient residual, bool streaming) const;
 };
 
-// body.operator()<activation, recomputes>().
-template <class Body>
-FASTNN_INLINE void with_gradient(Activation activation, bool has_residual, const Body& body) {
-  with_activation(activation, [&]<Activation A>() {
-    if constexpr (A == Activation::relu || A == Activation::leaky_relu) {
-      if (recomputes(A, has_residual)) return body.template operator()<A, true>();
+// What the derivative of the activation is taken from.
+enum class Source { x, signs, y };
+
+// body.operator()<activation, source>().
+template <class Args, class Body>
+FASTNN_INLINE void with_gradient(const Args& a, const Body& body) {
+  with_activation(a.activation, [&]<Activation A>() {
+    if constexpr (needs_sign_only(A)) {
+      if (recomputes(A, a.has_residual)) return body.template operator()<A, Source::x>();
+      if constexpr (requires { a.signs; })
+        if (a.signs) return body.template operator()<A, Source::signs>();
     }
-    body.template operator()<A, false>();
+    body.template operator()<A, Source::y>();
   });
 }
 

@@ -149,8 +149,8 @@ __attribute__((noinline)) void merge_moments(const Rows<T>& rows, const double* 
 
 // A strip that is not whole vectors makes the later ones unaligned, which streaming stores cannot take.
 template <class T>
-bool streams(const Rows<T>& rows, const T* out, int64_t copies = 1) {
-  return can_stream(out, rows.rows * rows.channels * copies) && rows.length % kLanes<T> == 0;
+bool streams(const Rows<T>& rows, const T* out, int64_t copies = 1, int64_t least_bytes = kStreamBytes) {
+  return can_stream(out, rows.rows * rows.channels * copies, least_bytes) && rows.length % kLanes<T> == 0;
 }
 
 }  // namespace fastnn::FASTNN_ISA

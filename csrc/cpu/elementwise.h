@@ -6,8 +6,9 @@
 
 namespace fastnn::FASTNN_ISA {
 
-// Outputs of this size and more are streamed past the caches; a smaller one the next op finds there.
-inline constexpr int64_t kStreamBytes = int64_t{16} << 20;
+// Outputs of this size and more are streamed past the caches; a smaller one the next op finds there. Measured: relu of
+// 8 MB 0.40 ms stored, 0.17 ms streamed; a VGG's step is 8 % shorter than with 16 MB, other networks' 0 to 3 %.
+inline constexpr int64_t kStreamBytes = int64_t{4} << 20;
 
 // What lies a page ahead is asked for, because the hardware's own prefetching ends with the page; into L2, because in
 // L1 a page ahead is the set of what is being read. Measured: 10 to 25 % of both passes of the norms, 5 to 30 % of one
@@ -25,8 +26,8 @@ FASTNN_INLINE void put(T* p, Vec<T> v) {
 }
 
 template <class T>
-FASTNN_INLINE bool can_stream(const T* p, int64_t n) {
-  return n * static_cast<int64_t>(sizeof(T)) >= kStreamBytes && reinterpret_cast<uintptr_t>(p) % kVectorBytes == 0;
+FASTNN_INLINE bool can_stream(const T* p, int64_t n, int64_t least_bytes = kStreamBytes) {
+  return n * static_cast<int64_t>(sizeof(T)) >= least_bytes && reinterpret_cast<uintptr_t>(p) % kVectorBytes == 0;
 }
 
 // y[i] = f(x1[i], x2[i], ...) for i in [0, n); `arrays` counts reads and writes for the threshold.

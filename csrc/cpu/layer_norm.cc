@@ -138,7 +138,7 @@ struct RowFactors {
   Vec<T> mean, rstd, low, slope, constant;
 };
 
-template <class T, Activation A, bool kRecompute>
+template <class T, Activation A, Source kSource>
 struct LayerGradient {
   LayerNormBackwardArgs<T> a;
   const T *weight, *bias;
@@ -149,8 +149,8 @@ struct LayerGradient {
     xhat = fma(load_some<kWhole>(a.x + at, n) - f.mean, f.rstd, f.low);
     const Vec<T> dy = load_some<kWhole>(a.dy + at, n);
     if constexpr (A == Activation::none) return dy;
-    const Vec<T> y = kRecompute ? fma(xhat, load_some<kWhole>(weight + i, n), load_some<kWhole>(bias + i, n))
-                                : load_some<kWhole>(a.y + at, n);
+    const Vec<T> y = kSource == Source::x ? fma(xhat, load_some<kWhole>(weight + i, n), load_some<kWhole>(bias + i, n))
+                                          : load_some<kWhole>(a.y + at, n);
     return activate_backward<A, T>(dy, y, splat(a.activation_parameter));
   }
 
@@ -247,8 +247,8 @@ void backward(const LayerNormBackwardArgs<T>& a) {
   const bool streaming =
       streams_rows(a.dx, a.rows, a.length) && (!a.dresidual || streams_rows(a.dresidual, a.rows, a.length));
   const int64_t bytes = (a.dresidual ? 4 : 3) * a.rows * a.length * static_cast<int64_t>(sizeof(T));
-  with_gradient(a.activation, a.has_residual, [&]<Activation A, bool kRecompute>() {
-    const LayerGradient<T, A, kRecompute> gradient{a, weight, bias};
+  with_gradient(a, [&]<Activation A, Source kSource>() {
+    const LayerGradient<T, A, kSource> gradient{a, weight, bias};
     parallel_blocks(blocks.count, a.width, bytes, [&](int64_t block, int) {
       gradient.block(blocks.begin(block), blocks.begin(block + 1), workspace + block * 2 * a.length, streaming);
     });

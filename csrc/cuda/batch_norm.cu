@@ -36,6 +36,10 @@ int64_t workspace(const Args& a) {
   return group_norm_workspace(one_image(a));
 }
 template <class Args>
+int64_t no_signs(const Args&) {
+  return 0;
+}
+template <class Args>
 void forward(const Args& a) {
   group_norm_forward(one_image(a));
 }
@@ -51,6 +55,7 @@ void backward(const Args& a) {
 }  // namespace
 
 FASTNN_CUDA_STORAGE_KERNEL(int64_t, batch_norm_workspace, BatchNormArgs, workspace)
+FASTNN_CUDA_STORAGE_KERNEL(int64_t, batch_norm_signs, BatchNormArgs, no_signs)
 FASTNN_CUDA_STORAGE_KERNEL(void, batch_norm_forward, BatchNormArgs, forward)
 FASTNN_CUDA_STORAGE_KERNEL(int64_t, batch_norm_backward_workspace, BatchNormBackwardArgs, backward_workspace)
 FASTNN_CUDA_STORAGE_KERNEL(void, batch_norm_backward, BatchNormBackwardArgs, backward)

@@ -5,10 +5,15 @@
 
 namespace fastnn::FASTNN_ISA {
 
+// Whether act'(y) depends on the sign of y alone.
+FASTNN_INLINE constexpr bool needs_sign_only(Activation activation) {
+  return activation == Activation::relu || activation == Activation::leaky_relu;
+}
+
 // Where relu or leaky_relu stands alone behind the normalisation, the sign of its input follows from x by
 // the forward's own arithmetic: three operations instead of reading y.
 FASTNN_INLINE bool recomputes(Activation activation, bool has_residual) {
-  return !has_residual && (activation == Activation::relu || activation == Activation::leaky_relu);
+  return !has_residual && needs_sign_only(activation);
 }
 
 // dx = scale dz + slope c + constant, c being x - mean or xhat.

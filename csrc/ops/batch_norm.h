@@ -22,12 +22,15 @@ struct BatchNormArgs {
   Activation activation;
   Compute<T> activation_parameter;
   T* y;
+  void* signs;       // or null; written: a bit for every value, set where y > 0, in an order of this ISA's own
   Compute<T>* mean;  // (channels,) written: the statistics used
   Compute<T>* rstd;
   void* workspace;
   int width;
 };
 FASTNN_KERNEL(int64_t, batch_norm_workspace, BatchNormArgs)
+// Bytes of signs; 0 where the backward pass has no use for them.
+FASTNN_KERNEL(int64_t, batch_norm_signs, BatchNormArgs)
 FASTNN_KERNEL(void, batch_norm_forward, BatchNormArgs)
 
 template <class T>
@@ -35,7 +38,8 @@ struct BatchNormBackwardArgs {
   int64_t rows, channels;
   const T* dy;
   const T* x;
-  const T* y;  // read only where the activation's derivative cannot be had from x more cheaply
+  const T* y;         // read only where the activation's derivative cannot be had from x or signs
+  const void* signs;  // of the forward pass on this ISA, or null
   const Compute<T>* weight;
   const Compute<T>* bias;
   const Compute<T>* mean;

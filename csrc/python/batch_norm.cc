@@ -12,7 +12,9 @@ struct BatchNormSaved {
   Shape shape;
   Dtype dtype;
   py::array x, y, mean, rstd;
-  py::object weight, bias;  // arrays (C,) in C order, or None
+  py::object weight, bias;        // arrays (C,) in C order, or None
+  std::shared_ptr<Buffer> signs;  // of y, in the order of the kernels of `isa`; or null
+  Isa isa;
   bool training, has_residual;
   Activation activation;
 };
@@ -86,6 +88,11 @@ py::tuple call_batch_norm(py::handle x_, py::handle running_mean_, py::handle ru
     a.activation = activation, a.activation_parameter = static_cast<Compute<T>>(fused_parameter(activation));
     a.y = data_of<T>(saved.y), a.mean = data_of<Compute<T>>(saved.mean), a.rstd = data_of<Compute<T>>(saved.rstd);
     a.width = num_threads();
+    saved.isa = active_isa();
+    if (const int64_t bytes = batch_norm_signs(a)) {
+      saved.signs = std::make_shared<Buffer>(bytes);
+      a.signs = saved.signs->get();
+    }
     if (rows > 0 || !training) {
       const Workspace workspace(batch_norm_workspace(a));
       a.workspace = workspace.get();
@@ -135,6 +142,7 @@ py::tuple call_batch_norm_backward(py::handle dy_, py::handle saved_) {
     a.rows = rows, a.channels = channels;
     a.dy = dense_dy.data();
     a.x = static_cast<const T*>(saved.x.data()), a.y = static_cast<const T*>(saved.y.data());
+    if (saved.signs && saved.isa == active_isa()) a.signs = saved.signs->get();
     a.weight = data_or_null<Compute<T>>(saved.weight), a.bias = data_or_null<Compute<T>>(saved.bias);
     a.mean = static_cast<const Compute<T>*>(saved.mean.data()),
     a.rstd = static_cast<const Compute<T>*>(saved.rstd.data());
