@@ -125,6 +125,15 @@ void backward(const BatchNormBackwardArgs<T>& a) {
   const int64_t array = a.rows * channels * static_cast<int64_t>(sizeof(T));
   const NormaliseGradient<T> pass{a, rows, mean, scale, bias, slope, constant};
   const bool streaming = streams(rows, a.dx);
+  if (!a.training) {  // dx does not wait for the sums: a block at a time, while it is in the caches
+    for (int64_t i = 0; i < rows.length; ++i) slope[i] = constant[i] = 0;
+    const ResidualGradient residual = a.dresidual ? ResidualGradient::write : ResidualGradient::none;
+    parallel_blocks(rows.blocks, a.width, (a.dresidual ? 4 : 3) * array, [&](int64_t block, int worker) {
+      pass.sums(block, partial, lanes + worker * 3 * row, false);
+      pass.apply(block, residual, streaming);
+    });
+    return fold_gradient(a, rows, partial, sum, slope, constant);
+  }
   const bool streams_residual = a.dresidual && streams(rows, a.dresidual, 1, kStreamResidualBytes);
   parallel_blocks(rows.blocks, a.width, (streams_residual ? 4 : 2) * array, [&](int64_t block, int worker) {
     pass.sums(block, partial, lanes + worker * 3 * row, streams_residual);
