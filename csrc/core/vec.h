@@ -30,7 +30,11 @@ inline constexpr int kVectorBytes = 32;
 inline constexpr int kVectorBytes = 16;
 #endif
 // fma rounds once, if the machine's instruction is used for it below.
-inline constexpr bool kFusedMultiplyAdd = kVectorBytes > 16;
+#if defined(__FMA__) || defined(__aarch64__)
+inline constexpr bool kFusedMultiplyAdd = true;
+#else
+inline constexpr bool kFusedMultiplyAdd = false;
+#endif
 
 template <class T>
 struct VecOf {

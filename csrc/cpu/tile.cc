@@ -41,21 +41,21 @@ constexpr int64_t kAhead = 8;
 template <class T, int P, int NV, Walk W, bool kInPlace, bool kPairs>
 void tile(const TileArgs<T>& t) {
   constexpr int kL = kLanes<T>;
-  Vec<T> acc[P][NV];
+  constexpr bool kDense = W == Walk::dense_rows || W == Walk::split_rows;
+  Vec<T> acc[P][NV], odd[P][NV];
 #pragma GCC unroll 16
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 8
-    for (int v = 0; v < NV; ++v) acc[p][v] = Vec<T>{};
+    for (int v = 0; v < NV; ++v) acc[p][v] = odd[p][v] = Vec<T>{};
 
-  const int64_t row = W == Walk::dense_rows ? kBlock : W == Walk::transposed ? 1 : t.a_row;
+  const int64_t row = kDense ? kBlock : W == Walk::transposed ? 1 : t.a_row;
   const int64_t step = W == Walk::transposed ? t.a_step : 1;
   const int64_t b_step = kInPlace ? t.b_step : NV * kL;
   for (int64_t s = 0; s < t.count; ++s) {
     const Segment& segment = t.segments[s];
     const T* a = t.a + segment.a;
     const T* b = t.b + segment.b;
-#pragma GCC unroll 2
-    for (int64_t k = 0; k < segment.run; ++k) {
+    const auto step_into = [&](Vec<T>(&sum)[P][NV]) __attribute__((always_inline)) {
       Vec<T> bv[NV];
 #pragma GCC unroll 8
       for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kL);
@@ -69,15 +69,25 @@ void tile(const TileArgs<T>& t) {
 #pragma GCC unroll 8
         for (int v = 0; v < NV; ++v) {
           if constexpr (kPairs)
-            acc[p][v] = dot_pairs(av, bv[v], acc[p][v]);
+            sum[p][v] = dot_pairs(av, bv[v], sum[p][v]);
           else
-            acc[p][v] = fma(av, bv[v], acc[p][v]);
+            sum[p][v] = fma(av, bv[v], sum[p][v]);
         }
       }
       a += step;
       b += b_step;
-    }
+    };
+    int64_t k = 0;
+    if constexpr (W == Walk::split_rows)
+      for (; k + 2 <= segment.run; k += 2) step_into(acc), step_into(odd);
+#pragma GCC unroll 2
+    for (; k < segment.run; ++k) step_into(acc);
   }
+  if constexpr (W == Walk::split_rows)
+#pragma GCC unroll 16
+    for (int p = 0; p < P; ++p)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) acc[p][v] += odd[p][v];
 
   if (t.cols < NV * kL) {
     Vec<T> made[P][NV];
@@ -111,7 +121,7 @@ void tile(const TileArgs<T>& t) {
 // A tile for each number of rows from 1 on.
 template <class T, int NV, Walk W, bool kInPlace = false, bool kPairs = false, int P = 1>
 constexpr void fill(TileFn<T>* table) {
-  if constexpr (P <= kMaxRows[NV]) {
+  if constexpr (P <= (W == Walk::split_rows ? kSplitRows[NV] : kMaxRows[NV])) {
     table[P] = &tile<T, P, NV, W, kInPlace, kPairs>;
     fill<T, NV, W, kInPlace, kPairs, P + 1>(table);
   }
@@ -119,7 +129,7 @@ constexpr void fill(TileFn<T>* table) {
 
 template <class T, bool kPairs>
 struct Tiles {
-  TileFn<T> table[3][3][kMaxTileRows + 1] = {};
+  TileFn<T> table[kWalks][3][kMaxTileRows + 1] = {};
   template <Walk W>
   constexpr void fill_walk(Walk walk) {
     fill<T, 1, W, false, kPairs>(table[static_cast<int>(walk)][1]);
@@ -128,6 +138,7 @@ struct Tiles {
   constexpr Tiles() {
     // In float64 the walk over dense rows is not worth instances of its own.
     fill_walk<sizeof(T) == 4 ? Walk::dense_rows : Walk::any_rows>(Walk::dense_rows);
+    if constexpr (sizeof(T) == 4 && !kPairs) fill_walk<Walk::split_rows>(Walk::split_rows);
     fill_walk<Walk::any_rows>(Walk::any_rows);
     fill_walk<Walk::transposed>(Walk::transposed);
   }

@@ -55,8 +55,11 @@ inline constexpr int64_t kBlock = 16;
 template <class T>
 using TileFn = void (*)(const TileArgs<T>&);
 
-// How A is walked. Rows at a compile-time distance need one address register for all of them.
-enum class Walk { dense_rows, any_rows, transposed };
+// How A is walked. Rows at a compile-time distance need one address register for all of them. split_rows are dense_rows
+// whose even and odd steps of k are summed apart, for two thirds to nine tenths of the rounding error.
+enum class Walk { dense_rows, split_rows, any_rows, transposed };
+inline constexpr int kWalks = 4;
+inline constexpr int kSplitRows[] = {0, kMaxRows[2], kMaxRows[2] / 2};
 
 // The tile of 1 <= rows <= kMaxRows[vectors] rows and 1 or 2 vectors; of pairs, where T and the ISA have them.
 template <class T>

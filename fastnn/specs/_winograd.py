@@ -15,11 +15,22 @@ PLAIN = ("stride", "dilation", "groups")
 
 
 def used(a: Arrays, o: Options, eps: float) -> bool:
-    """Whether the call names this algorithm, or "auto" may choose it: float32, 32 channels on."""
+    """Whether the call names this algorithm, or "auto" may choose it.
+
+    That is in float32 from 32 channels on, with AVX-512 from 16 if there are over 120 outputs, but
+    from 64 if there are no more than 16 or without a fused multiply-add.
+    """
+    from .._runtime import get_isa  # not above: the specs load without the extension
+
     algorithm = o.get("algorithm") or "auto"
     channels, (kh, kw) = a["weight"].shape[:2], a["weight"].shape[2:]
     fits = (kh, kw) == (3, 3) and all(o.get(n, 1) in (1, (1, 1)) for n in PLAIN)
-    automatic = algorithm == "auto" and eps > 1e-10 and fits and min(channels) >= 32
+    pixels = np.prod([n + sum(m) - 2 for n, m in zip(a["x"].shape[2:], margin(o), strict=True)])
+    isa = get_isa()
+    least = 16 if isa == "avx512" and pixels > 120 else 32
+    if pixels <= 16 or isa == "baseline":
+        least = 64
+    automatic = algorithm == "auto" and eps > 1e-10 and fits and min(channels) >= least
     return algorithm == "winograd" or automatic
 
 
