@@ -36,7 +36,7 @@ class Recipe(NamedTuple):
 
 RECIPES = {
     "resnet20": Recipe(models.resnet20, 80, 128, 0.1, 0, 0.0),
-    "resnet9": Recipe(models.resnet9, 24, 128, 0.2, 8, 0.1),
+    "resnet9": Recipe(models.resnet9, 24, 128, 0.1, 8, 0.1),
 }
 
 
