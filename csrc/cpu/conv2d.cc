@@ -123,10 +123,10 @@ bool use_winograd(const Conv2dArgs<T>& a) {
   if (sizeof(T) != sizeof(float) || a.algorithm == ConvAlgorithm::direct) return false;
   if (a.kh != 3 || a.kw != 3 || a.stride_h * a.stride_w * a.dilation_h * a.dilation_w * a.groups != 1) return false;
   if (a.algorithm == ConvAlgorithm::winograd) return true;
-  // The shorter the sums and the more of an image is border, which the direct kernel skips, the more the transforms show:
-  // these limits keep the rounding error of images behind a ReLU below the promised 2.5 times the direct kernel's (2.6
-  // to 3 beyond them). 16 channels run at 1.6 to 1.9 times its speed with 16 lanes, at 0.9 times with 8; more of them at
-  // 1.5 to 2.6 times. The weights' transform costs as much as ten tiles save.
+  // The shorter the sums and the more of an image is border, which the direct kernel skips, the more the transforms
+  // show: these limits keep the rounding error of images behind a ReLU below the promised 2.5 times the direct kernel's
+  // (2.6 to 3 beyond them). 16 channels run at 1.6 to 1.9 times its speed with 16 lanes, at 0.9 times with 8; more of
+  // them at 1.5 to 2.6 times. The weights' transform costs as much as ten tiles save.
   const int64_t pixels = a.oh * a.ow;
   const int64_t least = pixels <= 16 || !kFusedMultiplyAdd ? 64 : pixels <= 120 || kFloatLanes < 16 ? 32 : 16;
   const int64_t tiles = a.n * ((a.oh + 3) / 4) * ((a.ow + 3) / 4);
