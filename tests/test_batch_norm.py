@@ -21,16 +21,19 @@ def test_variance_beside_an_outlying_first_row():
 
 @pytest.mark.parametrize("backward_isa", fastnn.available_isas())
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(
     "shape",
     [(3, 5, 3, 3), (4, 70, 9, 11), (4, 16, 64, 67), (4, 128, 64, 67)],
     ids=["few", "no whole vectors", "residual streamed", "all streamed"],
 )
-def test_signs_kept_by_the_forward_pass(isa, backward_isa, activation, shape):
+def test_activation_behind_a_residual(isa, backward_isa, activation, training, shape):
+    """In training from the signs that the forward pass kept, which another ISA cannot read."""
     rng = np.random.default_rng(0)
     x, residual, dy = (rng.standard_normal(shape, dtype=np.float32) for _ in range(3))
     weight, bias = rng.standard_normal((2, shape[1]), dtype=np.float32)
-    given = (x, None, None, weight, bias, True)
+    mean, var = rng.random((2, shape[1]), dtype=np.float32)
+    given = (x, mean, var, weight, bias, training)
     y, saved = F.batch_norm(*given, activation=activation, residual=residual)
     plain = F.batch_norm(*given)[1]
     fastnn.set_isa(backward_isa)

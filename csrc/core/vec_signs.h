@@ -1,4 +1,4 @@
-// One bit a lane, set where the lane is positive: what a later pass needs of an array, at a 32nd of its bytes.
+// One bit a lane, set where the lane is positive: what a later pass needs of an array, at a 32nd of float32's bytes.
 #pragma once
 
 #include "core/vec.h"

@@ -124,7 +124,7 @@ void backward(const BatchNormBackwardArgs<T>& a) {
 
   const int64_t array = a.rows * channels * static_cast<int64_t>(sizeof(T));
   const NormaliseGradient<T> pass{a, rows, mean, scale, bias, slope, constant};
-  const bool streaming = streams(rows, a.dx);
+  const bool streaming = streams(rows, a.dx) && (!a.dresidual || streams(rows, a.dresidual));
   if (!a.training) {  // dx does not wait for the sums: a block at a time, while it is in the caches
     for (int64_t i = 0; i < rows.length; ++i) slope[i] = constant[i] = 0;
     const ResidualGradient residual = a.dresidual ? ResidualGradient::write : ResidualGradient::none;

@@ -56,7 +56,8 @@ template <class T>
 using TileFn = void (*)(const TileArgs<T>&);
 
 // How A is walked. Rows at a compile-time distance need one address register for all of them. split_rows are dense_rows
-// whose even and odd steps of k are summed apart, for two thirds to nine tenths of the rounding error.
+// whose even and odd steps of k are summed apart, for two thirds to nine tenths of the rounding error; in float32, of
+// half the rows, for the sums to fit the same registers.
 enum class Walk { dense_rows, split_rows, any_rows, transposed };
 inline constexpr int kWalks = 4;
 inline constexpr int kSplitRows[] = {0, kMaxRows[2], kMaxRows[2] / 2};
